@@ -1,0 +1,1 @@
+"""What an organisation runs: commands, files, rules as data, and (with later releases) the service."""

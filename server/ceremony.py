@@ -1,0 +1,451 @@
+"""`draw run`: the whole ceremony of one attempt over files, one event at a time.
+
+The log decides where we stand: each turn replays the project, decides the one next event, and appends it together with the map's new
+root. Everything private follows from one secret in the folder, so after a crash the same command goes on with the same draw. An event
+is written beside the log before it goes in (`pending`): if we crash between the two, the very same bytes go in on the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from drawing import randomness, vrf
+from drawing.canonical import TH, dumps
+from drawing.draw import ENDED, Draw, Fault, Phase, Project, apply, states_bytes
+from drawing.errors import Refused
+from drawing.events import (
+    Abandoned,
+    Answer,
+    Answers,
+    Attested,
+    Body,
+    Checked,
+    Closed,
+    Committed,
+    Contributed,
+    Deadlines,
+    Escrow,
+    Event,
+    Extended,
+    Head,
+    KeyListRef,
+    NoBeacon,
+    Notice,
+    Notified,
+    Opened,
+    Replaced,
+    Result,
+    RoundContributed,
+    Signature,
+    SteppedIn,
+    Unsealed,
+    Unsealing,
+    draft_digest,
+)
+from drawing.keys import KeyChain, KeyList
+from drawing.lots import completions, first, first_need, rest_need, step_in, successors
+from drawing.note import LogProof
+from drawing.openings import Private
+from drawing.report import Tally
+from drawing.roll import roll_file
+from drawing.sealed import seal
+from drawing.verify import signature_faults
+from drawing.verify_roll import check_roll
+from server.book import Book
+from server.contribute import Order, RoundAsked, contribute, read_contribution
+from server.files import write_whole
+from server.folder import Keys, State
+from server.keyfiles import KeyFile
+from server.material import Material, Secret, answer_content, attest_openings, attest_roll, make_material, read_plan, rebuild
+from server.request import Request
+
+_DAY = 86_400
+
+Say = Callable[..., None]  # say(code, **params): progress for people
+Ask = Callable[[int, int], tuple[str, str]]  # (slot, occupant) -> (accepted | left, reason)
+
+
+class Waiting(Exception):
+    """Nothing is wrong; the ceremony cannot go on before something comes from elsewhere."""
+
+    def __init__(self, code: str, **params: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
+@dataclass
+class Ceremony:
+    """One attempt in one folder. `next_event` decides from the replayed draw; `run` goes on until nothing is left to do."""
+
+    folder: Path
+    state: State
+    request: Request
+    records: Sequence[bytes]
+    keys: Keys
+    chain: KeyChain
+    book: Book
+    now: Callable[[], int]
+    ask: Ask
+    say: Say
+
+    @property
+    def key_list(self) -> KeyList:
+        return self.chain.newest
+
+    @cached_property
+    def secret(self) -> Secret:
+        return Secret(self.state.secret)
+
+    @cached_property
+    def notice(self) -> bytes:
+        """Ties the attempt in the log to this folder: a salted digest of the request."""
+        return TH("draw/v1/private", self.secret.of("notice-salt"), self.state.request)
+
+    @cached_property
+    def draw_key(self) -> bytes:
+        return self.secret.of("draw-key")
+
+    @property
+    def pending(self) -> Path:
+        return self.folder / "pending"
+
+    def run(self) -> Draw:
+        """Go on until closed. Raises Waiting where something must come from elsewhere, Refused where the draw cannot go on."""
+        self.book.settle(self.pending)
+        while True:
+            project = self.book.project()
+            draw = project.draw
+            ended = next((each for each in project.attempts if self._mine(each) and each.phase in ENDED), None)
+            if ended is not None:
+                return ended
+            if not self._mine(draw) and draw.phase not in ENDED | {Phase.NEW}:
+                raise Refused("other_attempt_runs", "log", attempt=draw.attempt)
+            body, signers = self.next_event(draw)
+            self._log(project, body, signers)
+
+    def _mine(self, draw: Draw) -> bool:
+        return draw.opened is not None and isinstance(draw.opened.body, Opened) and draw.opened.body.notice == self.notice
+
+    def _log(self, project: Project, body: Body, signers: Sequence[KeyFile]) -> None:
+        draw = project.draw
+        attempt = draw.attempt + 1 if isinstance(body, Opened) else draw.attempt
+        at = max(self.now(), draw.last_at)
+        head = Head(at, attempt, self.state.dry_run, project.head, self.book.tag, project.events)
+        unsigned = Event(head, body, ())
+        sigs = tuple(Signature(key.name, key.sign(unsigned.payload)) for key in sorted(signers, key=lambda key: key.name))
+        event = Event(head, body, sigs)
+        apply(project, event)
+        faults: list[Fault] = []
+
+        def tell(check: str, code: str, **params: object) -> None:
+            faults.append(Fault(check, code, event.type, tuple(params.items())))
+
+        signature_faults(draw, event, self.key_list, tell)
+        if faults:
+            raise Refused(faults[0].code, event.type, **dict(faults[0].params))
+        self.book.append(event, self.pending)
+        self.say("event", seq=head.seq, type=event.type, index=self.book.events[-1][0])
+
+    # What comes next ------------------------------------------------------------------------------------------------------------------
+
+    def next_event(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
+        """The one event that follows, and who signs it."""
+        one = self.keys.one
+        supervisors = self.keys.of("supervisor")
+        match draw.phase if self._mine(draw) else Phase.NEW:
+            case Phase.NEW:
+                return Opened(self.book.log.origin, self.notice, self.request.section), [one("staff")]
+            case Phase.OPENED | Phase.ATTESTED if len(draw.attested) < 2:
+                return self._attest(draw, self.commit_body(draw))
+            case Phase.ATTESTED:
+                return self.commit_body(draw), [one("staff"), supervisors[0]]
+            case Phase.COMMITTED | Phase.WIDENED:
+                return self._contribute(draw)
+            case Phase.READY:
+                return self._result(draw), [one("operator")]
+            case Phase.SEATED:
+                return self._seated(draw)
+            case Phase.OPEN | Phase.WIDENING:
+                return self._open(draw)
+            case Phase.DRAWING:
+                return self._round_contribute(draw)
+            case Phase.REDRAW:
+                return self._replaced(draw), [one("operator")]
+            case Phase.STOPPED:
+                raise Waiting("stopped")
+            case phase:
+                raise Refused("nothing_follows", phase.value)
+
+    def abandon(self, reason: str, paper: str) -> Draw:
+        """End this folder's attempt before its end. Raises Refused where the rules forbid it, or nothing runs."""
+        self.book.settle(self.pending)
+        project = self.book.project()
+        if not self._mine(project.draw):
+            raise Refused("nothing_to_abandon", "draw")
+        digest = TH("draw/v1/private", self.secret.of("abandon-salt"), paper.encode())
+        signers = [self.keys.one("staff"), self.keys.of("supervisor")[0]]
+        if reason == "order":
+            signers += self.keys.of("authority")
+        self._log(project, Abandoned(digest, reason), signers)
+        return self.book.project().draw
+
+    # Fixing -----------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def snapshot_id(self) -> str:
+        return "snapshot-" + self.secret.of("snapshot-id").hex()[:16]
+
+    @cached_property
+    def material(self) -> Material:
+        """The pool under the request's own plan."""
+        self.say("screening", people=len(self.records))
+        plan = read_plan(self.request.plan())
+        return make_material(self.request, self.records, self.secret, self.snapshot_id, plan, self.request.evaluation_at)
+
+    def material_of(self, draw: Draw) -> Material:
+        """The pool under the terms in force."""
+        terms = draw.terms
+        if terms is None or terms.plan == self.material.plan:
+            return self.material
+        if self._wider is None or self._wider.plan != terms.plan:
+            self._wider = rebuild(
+                self.request, self.material.entries, self.secret, self.snapshot_id, terms.plan, self.request.evaluation_at
+            )
+        return self._wider
+
+    _wider: Material | None = None
+
+    def commit_body(self, draw: Draw) -> Committed:
+        """Everything fixed. Times count from the opening, so the body is the same on every run."""
+        if self._commit is None:
+            assert draw.opened is not None
+            terms = self.material.first_terms()
+            if terms.small_pool:
+                self.say("small_pool")
+            if not terms.groups_checked:
+                self.say("groups_not_checked")
+            opened_at = draw.opened.head.at
+            request = self.request
+            names = tuple(sorted(key.name for key in self.keys.of("contributor")))
+            holders = tuple(sorted(key.name for key in self.keys.of("supervisor")))
+            points, _ = vrf.split(self.draw_key, self._escrow_threshold, len(holders), self._escrow_randomness)
+            self._commit = Committed(
+                beacon=NoBeacon(points[0], Escrow(holders, tuple(points)), "none"),
+                contributors=names,
+                deadlines=Deadlines(opened_at + 7 * _DAY, opened_at + 14 * _DAY),
+                evaluation_at=request.evaluation_at,
+                keys=KeyListRef(self.key_list.digest, self.key_list.version),
+                regime=request.regime,
+                reply_window=request.reply_window,
+                round_contributors=names,
+                terms=terms,
+                unsealing=Unsealing(request.unseal_not_before, request.unseal_threshold),
+            )
+        return self._commit
+
+    _commit: Committed | None = None
+
+    @property
+    def _escrow_threshold(self) -> int:
+        return min(2, len(self.keys.of("supervisor")))
+
+    @property
+    def _escrow_randomness(self) -> list[bytes]:
+        return [self.secret.of("escrow", bytes([n])) + self.secret.of("escrow-2", bytes([n])) for n in range(1, self._escrow_threshold)]
+
+    def write_escrow(self) -> None:
+        """Each supervisor's share of the draw key, sealed to the supervisor and tested against the committed points before anybody signs."""
+        holders = sorted(self.keys.of("supervisor"), key=lambda key: key.name)
+        points, shares = vrf.split(self.draw_key, self._escrow_threshold, len(holders), self._escrow_randomness)
+        for number, (holder, share) in enumerate(zip(holders, shares, strict=True), 1):
+            vrf.check_share(points, number, share)
+            content = dumps({"number": number, "points": [point.hex() for point in points], "share": share.hex(), "v": "lotroom-share/1"})
+            key = self.secret.of("share-key", holder.public)
+            short = holder.name.rpartition("/")[2]
+            write_whole(self.folder / f"escrow-{short}.sealed", seal([content], {holder.name: holder.box_public}, key), mode=0o600)
+
+    def _attest(self, draw: Draw, body: Committed | Extended) -> tuple[Body, Sequence[KeyFile]]:
+        """One supervisor with the openings, another with the roll."""
+        material = self.material if isinstance(body, Committed) else self._wider_material(draw)
+        supervisors = self.keys.of("supervisor")
+        if len(draw.attested) == 0:
+            self.write_escrow()
+            found = attest_openings(material.openings(self.book.tag, draw.attempt), body.terms, self.request.evaluation_at)
+            return Attested(draft_digest(body), found, "openings"), [supervisors[0]]
+        need = (
+            first_need(material.roll, material.plan)
+            if isinstance(body, Committed)
+            else rest_need(material.roll, material.plan, draw.slots, draw.gone)
+        )
+        found = attest_roll(material.roll, body.terms, need)
+        return Attested(draft_digest(body), found, "roll"), [supervisors[1]]
+
+    # Contributions ------------------------------------------------------------------------------------------------------------------------
+
+    def _missing(self, draw: Draw) -> str:
+        stage = draw.stages[-1]
+        given = {name for name, _, _, _ in stage.given}
+        return next(name for name in stage.expected if name not in given)
+
+    def _contribute(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
+        """The next contributor's contribution: made here where the key is here, else read from `contributions/`."""
+        return self._contribution(draw, self._missing(draw), None), [self.keys.one("operator")]
+
+    def _round_contribute(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
+        """A round contributor's part, over the states of the slots and nothing else."""
+        running = draw.stages[-1] if draw.phase is Phase.DRAWING else None
+        names = draw.commit.round_contributors if draw.commit else ()
+        asked = RoundAsked(draw.round, running.states if running else states_bytes(draw.slots))
+        return self._contribution(draw, self._missing(draw) if running else names[0], asked), [self.keys.one("operator")]
+
+    def _contribution(self, draw: Draw, name: str, asked: RoundAsked | None) -> Contributed | RoundContributed:
+        commit = draw.commits[-1]
+        index = next(at for at, each in self.book.events if each.leaf_hash == commit.leaf_hash)
+        size = index + 2
+        proof = LogProof(index, tuple(self.book.log.inclusion(index, size)), self.book.log.checkpoint(size))
+        order = Order(commit.leaf, self.keys.log.vkey, proof, asked)
+        write_whole(self.folder / "commit.json", order.to_bytes())
+        key = self.keys.named(name)
+        if key is not None and key.here:
+            return contribute(order, key, self.keys.path_of(key))
+        for path in sorted((self.folder / "contributions").glob("*.json")):
+            body = read_contribution(path, order, name)
+            if body is not None:
+                return body
+        raise Waiting("contribution", key=name, commit=str(self.folder / "commit.json"), to=str(self.folder / "contributions"))
+
+    # Lots ---------------------------------------------------------------------------------------------------------------------------------
+
+    def _result(self, draw: Draw) -> Result:
+        stage = draw.stages[-1]
+        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
+        value = vrf.prove(self.draw_key, randomness.last_alpha(stage.leaf, pairs))
+        seed = randomness.seed(stage.leaf, self._draw_public, vrf.proof_to_hash(value), pairs)
+        material = self.material_of(draw)
+        lots = first(material.roll, material.plan, (), seed)
+        return Result(lots.placed, seed, lots.trace, value)
+
+    @property
+    def _draw_public(self) -> bytes:
+        return vrf.public_key(self.draw_key)
+
+    def _replaced(self, draw: Draw) -> Replaced:
+        stage = draw.stages[-1]
+        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
+        if stage.kind == "round":
+            value = vrf.prove(self.draw_key, randomness.round_last_alpha(stage.leaf, stage.number, stage.states, pairs))
+            beta = vrf.proof_to_hash(value)
+            seed = randomness.round_seed(draw.seed, stage.number, stage.states, self._draw_public, beta, pairs)
+        else:
+            value = vrf.prove(self.draw_key, randomness.last_alpha(stage.leaf, pairs))
+            seed = randomness.seed(stage.leaf, self._draw_public, vrf.proof_to_hash(value), pairs)
+        material = self.material_of(draw)
+        lots = successors(material.roll, material.plan, draw.slots, draw.gone, seed)
+        return Replaced(lots.placed, draw.round, seed, lots.trace, value)
+
+    def _open(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
+        """Somebody left: a reserve steps in, else lots fall again, else wider terms, as the request's ladder allows."""
+        material = self.material_of(draw)
+        if not draw.attested:
+            moves = step_in(material.roll, material.plan, draw.slots, draw.gone)
+            if moves:
+                return SteppedIn(moves, draw.round), [self.keys.one("operator")]
+            if completions(material.roll, material.plan, draw.slots, draw.gone):
+                return self._round_contribute(draw)
+        body = self._extension(draw)
+        if len(draw.attested) < 2:
+            return self._attest(draw, body)
+        return body, [self.keys.one("staff"), self.keys.of("supervisor")[0]]
+
+    def _wider_material(self, draw: Draw) -> Material:
+        """The pool under the first step of the ladder that leads on. Raises Refused at a dead end."""
+        current = draw.terms.plan if draw.terms else self.material.plan
+        for step in range(self.request.ladder_steps):
+            plan = read_plan(self.request.widened_plan(step))
+            if plan == current:
+                continue
+            wider = rebuild(self.request, self.material.entries, self.secret, self.snapshot_id, plan, self.request.evaluation_at)
+            if completions(wider.roll, plan, draw.slots, draw.gone):
+                self._wider, self._step = wider, step
+                return wider
+        raise Refused("dead_end", "draw", open=len(draw.open_slots))
+
+    _step: int = 0
+
+    def _extension(self, draw: Draw) -> Extended:
+        wider = self._wider_material(draw)
+        self.say("widened", step=self._step)
+        reason = TH("draw/v1/private", self.secret.of("ladder-salt", bytes([self._step])), self.request.ladder_reason(self._step).encode())
+        return Extended(draw.open_slots, reason, wider.later_terms(draw.slots, draw.gone))
+
+    # Answers and end ------------------------------------------------------------------------------------------------------------------------
+
+    def _salt(self, seq: int, slot: int) -> bytes:
+        return self.secret.of("answer-salt", seq.to_bytes(4, "big"), slot.to_bytes(2, "big"))
+
+    def _seated(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
+        """Notify whoever was not told, collect answers, check the selection again, unseal, close."""
+        one = self.keys.one
+        supervisors = self.keys.of("supervisor")
+        sitting = [(n, slot) for n, slot in enumerate(draw.slots) if slot.tag]
+        fresh = [(n, slot) for n, slot in sitting if not slot.notified]
+        if fresh:
+            notices = tuple(Notice(TH("draw/v1/private", self._salt(self.book.project().events, n), slot.tag), n) for n, slot in fresh)
+            return Notified(notices, draw.round), [one("operator")]
+        waiting = [(n, slot) for n, slot in sitting if slot.state == "pending"]
+        if waiting:
+            seq = self.book.project().events
+            answers = []
+            for n, slot in waiting:
+                state, reason = self.ask(n, len(slot.tags))
+                content = answer_content(n, len(slot.tags), state, reason)
+                answers.append(Answer("two_persons", TH("draw/v1/private", self._salt(seq, n), content), n, state))
+            return Answers(tuple(answers), draw.round), [one("operator"), one("staff"), supervisors[0]]
+        if not draw.checked:
+            self._recheck(draw)
+            return Checked(), [supervisors[1]]
+        sealed = tuple(n for n, slot in enumerate(draw.slots) if slot.tag and not slot.unsealed and not slot.reserve)
+        commit = draw.commit
+        if sealed and commit is not None:
+            if self.now() < commit.unsealing.not_before:
+                raise Waiting("sealed", until=commit.unsealing.not_before)
+            return Unsealed(sealed), supervisors[: max(commit.unsealing.threshold, 1)]
+        return Closed(), [one("staff"), supervisors[0]]
+
+    def _recheck(self, draw: Draw) -> None:
+        """The roll's supervisor draws everything again before anybody is named. Raises Refused where it does not come out the same."""
+        tally = Tally()
+        check_roll(self.roll_file(draw), draw, tally)
+        for faults in tally.faults.values():
+            raise Refused(faults[0].code, faults[0].place, check=faults[0].check)
+
+    def roll_file(self, draw: Draw) -> bytes:
+        """The roll file of the attempt."""
+        sections = []
+        for event in draw.commits:
+            body = event.body
+            assert isinstance(body, Committed | Extended)
+            if body.terms.plan == self.material.plan:
+                sections.append(self.material.roll)
+            else:
+                sections.append(
+                    rebuild(
+                        self.request, self.material.entries, self.secret, self.snapshot_id, body.terms.plan, self.request.evaluation_at
+                    ).roll
+                )
+        return roll_file(sections)
+
+    def private_answers(self, draw: Draw) -> Iterator[Private]:
+        """The private text behind every answer of this attempt, found again through `ask`'s answers kept in the folder."""
+        for event, slots in draw.answered:
+            body = event.body
+            assert isinstance(body, Answers)
+            for answer in body.answers:
+                occupant = len(slots[answer.slot].tags)
+                _, reason = self.ask(answer.slot, occupant)
+                content = answer_content(answer.slot, occupant, answer.state, reason)
+                yield Private(event.head.seq, answer.slot, self._salt(event.head.seq, answer.slot), content)
