@@ -245,8 +245,8 @@ def check_fairness(field: Field, need: Need, table: Table) -> Fairness:
             off = high if high > 1 + within else low
             faults.append(("F3", "chance_off_target", f"type {kind}", {"share": percent(off, Fraction(1))}))
     for number, level in enumerate(table.levels):
-        for what in _wasted(groups, level, need, employers, total, within):
-            faults.append(("F3", "price_without_scarcity", f"level {number}", {"what": what}))
+        wasted = _wasted(groups, level, need, employers, total, within)
+        faults += [("F3", "price_without_scarcity", f"level {number}", {"what": what}) for what in wasted]
     return Fairness(bound, smallest, tuple(faults), groups, certified.targets)
 
 

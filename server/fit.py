@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import product
 from math import prod
 
@@ -30,9 +29,10 @@ from drawing.certificate import (
     crowds,
 )
 from drawing.errors import Refused
-from drawing.fair import Cell, Field, Need, Work, terms_without, work
+from drawing.fair import Field, Need, Work, work
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 SCALE = 1 << 34  # prices are whole multiples of 1/SCALE of the largest
 SNAP = 1e-7  # prices and differences below this share of the largest are the solver's noise
 MAX_LEVELS = 2_000
@@ -81,9 +81,8 @@ def _crowded(doing: Work, groups: Mapping[Group, Crowd], shares: Mapping[Group, 
     out = set()
     for cell in doing.cells:
         if cell.number not in priced:
-            mean = sum(
-                people * shares[kind, -1] for kind, people in cell.kinds if (kind, -1) in shares and sum(doing.numerators_of(cell, kind))
-            )
+            drawable = [(kind, people) for kind, people in cell.kinds if (kind, -1) in shares and any(doing.numerators_of(cell, kind))]
+            mean = sum(people * shares[kind, -1] for kind, people in drawable)
             if mean > 1 + 1e-9:
                 out.add(cell.number)
     return frozenset(out)
@@ -116,6 +115,14 @@ def _so_far(groups: Mapping[Group, Crowd], levels: Sequence[Level], need: Need, 
     return {group: target / UNIT for group, target in certify(groups, levels, need, employers, finished=False).targets.items()}
 
 
+class _Solver(highspy.Highs):
+    """HiGHS that prints nothing: it greets as soon as its callbacks are enabled, which is part of making one."""
+
+    def enableCallbacks(self) -> None:
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+
 def _prices(
     groups: Mapping[Group, Crowd],
     names: Sequence[Group],
@@ -125,8 +132,7 @@ def _prices(
     fixed: Mapping[Group, float],
 ) -> Level:
     """The prices of one level: the dual of "raise the smallest chance of all who are not fixed"."""
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
+    solver = _Solver()  # type: ignore[no-untyped-call]
     solver.setOptionValue("primal_feasibility_tolerance", 1e-10)
     solver.setOptionValue("dual_feasibility_tolerance", 1e-10)
     unit = sum(need.counts) / sum(crowd.people * crowd.weight for crowd in groups.values())  # chances are about this
@@ -141,12 +147,13 @@ def _prices(
     for seat in open_seats:
         count = need.counts[seat]
         rows.append((count, count, {column: 1.0 for column, (_, at) in enumerate(columns) if at == seat}))
-    for site in sites:
-        rows.append((1, inf, {column: 1.0 for column, (n, _) in enumerate(columns) if groups[names[n]].site == site}))
+    rows += [(1, inf, {column: 1.0 for column, (n, _) in enumerate(columns) if groups[names[n]].site == site}) for site in sites]
     rows.append((-inf, need.recent_left, {column: 1.0 for column, (n, _) in enumerate(columns) if groups[names[n]].recent}))
     numbers = sorted(employers)
-    for number in numbers:
-        rows.append((-inf, employers[number], {column: 1.0 for column, (n, _) in enumerate(columns) if groups[names[n]].number == number}))
+    rows += [
+        (-inf, employers[number], {column: 1.0 for column, (n, _) in enumerate(columns) if groups[names[n]].number == number})
+        for number in numbers
+    ]
     shared = len(rows)
     for n, group in enumerate(names):
         crowd = groups[group]
@@ -174,8 +181,8 @@ def _prices(
     prices = [whole(value) for value in dual]
     kept = iter(prices)
     by_seat = {seat: next(kept) for seat in open_seats}
-    for seat in by_seat:  # prices that differ by noise are one price
-        by_seat[seat] = next(other for other in sorted(by_seat.values()) if abs(other - by_seat[seat]) <= SCALE * SNAP)
+    for seat, found in by_seat.items():  # prices that differ by noise are one price
+        by_seat[seat] = next(other for other in sorted(by_seat.values()) if abs(other - found) <= SCALE * SNAP)
     dearest = max(by_seat.values())
     return Level(
         seats=tuple(by_seat.get(seat, dearest) for seat in range(len(need.counts))),
@@ -242,12 +249,12 @@ class Chances:
                 weights=np.where(kept, weights * self._number, 0),
                 minlength=self._cells * len(self._variables),
             ).reshape(self._cells, -1)
-            whole_ways, shares = self._without_each(u, large)
+            whole_ways, shares = self._without_each(u.astype(float), large)
             total += sign * whole_ways
             found += sign * np.where(kept, weights * shares[self._cell, self._variable], 0)
         return found / total
 
-    def _without_each(self, u: Floats, large: NDArray[np.int64]) -> tuple[float, Floats]:
+    def _without_each(self, u: Floats, large: Places) -> tuple[float, Floats]:
         """(weight of all ways, for each cell and variable the ways to complete one person there) with all 1 + u."""
         small = np.ones(self._cells, bool)
         small[large] = False
@@ -258,7 +265,7 @@ class Chances:
         signs = np.where(self._degrees % 2, -1.0, 1.0)
         sums = (powers @ self._copies[small]) * -signs * self._ways / np.maximum(self._degrees, 1)
         logs = np.bincount(self._places, weights=np.where(self._degrees > 0, sums, 0), minlength=prod(self._shape))
-        ways = self._exponential(logs)
+        ways = self._exponential(logs.astype(float))
         row = [n for n in large for _ in range(int(self._copies[n]))]
         prefixes = [ways]
         for n in row:
@@ -273,7 +280,7 @@ class Chances:
         for n, before in zip(reversed(row), reversed(prefixes[:-1]), strict=True):
             shares[n] = [self._meet(before, np.cumsum(suffix, axis=-1), seat, recent) for seat, recent in self._variables]
             suffix = suffix + self._times(suffix, u[n])
-        return float(capped[tuple(self._need.counts) + (-1,)]), shares
+        return float(capped[(*self._need.counts, -1)]), shares
 
     def _monomials_at(self) -> list[tuple[tuple[int, ...], int]]:
         """The exponents (of the seats, of z) of each monomial."""
@@ -322,7 +329,7 @@ class Chances:
 
 def _monomials(
     variables: Sequence[tuple[int, int]], counts: Sequence[int], recents: int, degree: int
-) -> tuple[list[tuple[int, ...]], list[tuple[int, int]], NDArray[np.int64], Floats]:
+) -> tuple[list[tuple[int, ...]], list[tuple[int, int]], Places, Floats]:
     """All products of at most `degree` variables within the limits: (exponents, (parent, variable), place, multinomial number)."""
     none = (0,) * len(variables)
     found: dict[tuple[int, ...], int] = {none: 0}
@@ -357,7 +364,7 @@ def _multinomial(powers: Sequence[int]) -> float:
     return ways
 
 
-Layer = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Floats]
+Layer = tuple[Places, Places, Places, Floats]
 
 
 def _orders(shape: Sequence[int], degree: int) -> list[tuple[int, Layer]]:
