@@ -43,6 +43,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "bad_document_number": ("证件号码格式错误", "not a document number"),
     "bad_draw_key_value": ("抽取密钥的输出无效（{why}）", "the draw key's value does not prove ({why})"),
     "bad_entry": ("日志条目长度须为 1 至 {most} 字节", "a log entry has 1 to {most} bytes"),
+    "bad_certificate": ("公平性证书不成立（{place}）；请重新拟合", "the certificate of fairness shows nothing at {place}; fit it again"),
     "bad_holiday_table": (
         "节假日表格式错误；请用 tools/make_holidays.py 重新生成",
         "not a holiday table; write it again with tools/make_holidays.py",
@@ -171,6 +172,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "monitors_disordered": ("监测人的声明未按密钥排序或有重复", "the monitors' statements are not in the order of their keys, each once"),
     "moves_disordered": ("递补未按席位排列", "moves are not in order of slots"),
     "no_holiday_table": ("没有 {year} 年的节假日表；请更新节假日数据", "there is no holiday table for {year}; update the calendar data"),
+    "fit_not_reached": (
+        "无法让中签概率达到公平标准（{what}）；请放宽申请条件，或改用 uniform/1",
+        "the chances cannot be made fair enough ({what}); widen the request, or use uniform/1",
+    ),
     "no_lawful_panel": ("没有任何合法的组成方案；请放宽申请条件或扩大专家库", "no lawful panel exists; widen the request or the library"),
     "no_majority": ("签名未过半数（{got}/{of}）", "no majority signed ({got} of {of})"),
     "no_point_found": ("哈希到曲线失败", "hashing to the curve failed"),
