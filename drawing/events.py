@@ -26,6 +26,7 @@ NO_PREVIOUS = bytes(32)
 MAX_SEATS = 40
 MAX_SLOTS = 400  # panel and reserve slots together
 MAX_TREE = 1 << 20  # leaves of a snapshot: a million experts
+UNIFORM, FAIR = METHODS = ("uniform/1", "fair/1")
 
 _slot = whole(0, MAX_SLOTS - 1)
 _slots = many(_slot, 1, MAX_SLOTS)
@@ -124,11 +125,11 @@ class Terms:
     decisions: Annotated[bytes, digest]
     declarations: Annotated[bytes, digest]
     groups_checked: Annotated[bool, flag]
-    method: Annotated[str, choice("uniform/1")]
+    method: Annotated[str, choice(*METHODS)]
     plan: Annotated[Plan, nested(Plan)]
     roll: Annotated[RollDigest, nested(RollDigest)]
     rule_set: Annotated[RuleSet, nested(RuleSet)]
-    sampler: Annotated[str, choice("cells-reject/1", "cells-dp/1")]
+    sampler: Annotated[str, choice("cells-reject/1", "picks-reject/1", "cells-dp/1")]
     small_pool: Annotated[bool, flag]
     snapshot: Annotated[Snapshot, nested(Snapshot)]
     total: Annotated[int, big]

@@ -6,13 +6,27 @@ replayed with `drawing.draw.step`, and every fault it names fails the check it b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from drawing import map as sparse
 from drawing.draw import Draw, Phase, Project, Stage, Tell, step
 from drawing.errors import Refused
-from drawing.events import Abandoned, Attested, Checked, Committed, Contributed, Event, Extended, RoundContributed, Signature, Unsealed
+from drawing.events import (
+    UNIFORM,
+    Abandoned,
+    Attested,
+    Checked,
+    Committed,
+    Contributed,
+    Event,
+    Extended,
+    RoundContributed,
+    Signature,
+    Terms,
+    Unsealed,
+)
 from drawing.keys import KeyChain, KeyList, parse_keys
 from drawing.merkle import check_consistency, check_inclusion
 from drawing.note import Checked as CheckedNote
@@ -364,7 +378,8 @@ def _applicable(draw: Draw, tally: Tally) -> None:
     """What the committed event alone takes out of the list, and what an attempt without commit cannot show."""
     tally.not_applicable("beacon_none", "T1", "T2", "R1")
     tally.not_applicable("no_second_quorum", "A6")
-    tally.not_applicable("method_uniform", "F2", "F3")
+    if all(terms.method == UNIFORM for terms in _all_terms(draw)):
+        tally.not_applicable("method_uniform", "F2", "F3")
     if draw.commit is None:
         tally.skip("nothing_committed", "R2", "R3", "R4", "V1", "D4", "D5", "T3", "T4", "C5")
         return
@@ -372,6 +387,13 @@ def _applicable(draw: Draw, tally: Tally) -> None:
         tally.skip("no_result_yet", "R2", "R4", "D4", "D5", "T3", "T4")
     if not draw.commit.terms.snapshot.previous:
         tally.not_applicable("no_predecessor", "S4")
+
+
+def _all_terms(draw: Draw) -> Iterator[Terms]:
+    """The terms of the commit and of every extension."""
+    for event in draw.commits:
+        if isinstance(event.body, Committed | Extended):
+            yield event.body.terms
 
 
 # What the reader must know first ------------------------------------------------------------------------------------------------------------
@@ -400,7 +422,7 @@ def _headlines(draw: Draw, chain: KeyChain | None, rulers: Rulers, monitored: bo
     terms = draw.terms
     if draw.commit is not None and not draw.commit.round_contributors:
         lines.append("rounds_by_draw_key_alone")
-    if any(isinstance(event.body, Committed | Extended) and event.body.terms.small_pool for event in draw.commits):
+    if any(each.small_pool for each in _all_terms(draw)):
         lines.append("small_pool")
     if terms is not None and not terms.groups_checked:
         lines.append("groups_not_checked")
@@ -420,6 +442,7 @@ def _facts(draw: Draw, project: Project, chain: KeyChain | None, proof: Proof) -
         "phase": draw.phase.value,
         "project_tag": project.tag.hex(),
         "replacement_rounds": sum(stage.kind != "panel" and stage.outcome is not None for stage in draw.stages),
+        "replacements": "reserve/1" if commit and any(seat.reserves for seat in commit.terms.plan.seats) else "rounds/1",
         "seats": sum(seat.count for seat in commit.terms.plan.seats) if commit else 0,
         "total": str(commit.terms.total) if commit else "",
     }
