@@ -14,13 +14,15 @@ from hashlib import sha256
 
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
+from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 
 from drawing import map as sparse
 from drawing import merkle, randomness, vrf
+from drawing.beacon import DST, SCHEME, Drand, Local, Network, Node, chain_hash, group_seed, message
 from drawing.canonical import TH, dumps
 from drawing.certificate import Table, table_bytes
 from drawing.conflict import Case
-from drawing.draw import Project, states_bytes, step
+from drawing.draw import Draw, Project, states_bytes, step
 from drawing.errors import Refused
 from drawing.events import (
     FAIR,
@@ -29,6 +31,7 @@ from drawing.events import (
     Answers,
     Appointed,
     Attested,
+    Beacon,
     Body,
     Chances,
     Checked,
@@ -159,6 +162,32 @@ CAST = (
 Tamper = Callable[[Body], Body]
 
 
+@dataclass(frozen=True)
+class ToyNetwork:
+    """A beacon network whose secret a test knows: rounds are signed at once. `kind` local has three nodes of three bodies."""
+
+    kind: str
+    period: int = 3
+    genesis: int = START - 30_000
+
+    @property
+    def secret(self) -> Scalar:
+        return Scalar(int.from_bytes(sha256(f"toy network {self.kind}".encode()).digest(), "big") >> 3)
+
+    @property
+    def network(self) -> Network:
+        key = (G2Point() * self.secret).to_compressed_bytes()
+        if self.kind == "drand":
+            return Drand(sha256(b"toy group").digest(), self.genesis, "drand", "toy-drand", self.period, key, SCHEME)
+        named = [(f"node body {n}", bytes(SigningKey(sha256(f"toy node {n}".encode()).digest()).verify_key)) for n in range(3)]
+        nodes = tuple(sorted(named, key=lambda each: each[1]))
+        seed = group_seed(self.genesis, "toy-local", nodes, self.period, 2)
+        return Local(seed, self.genesis, "local", "toy-local", tuple(Node(b, "body", k) for b, k in nodes), self.period, key, SCHEME, 2)
+
+    def sign(self, number: int) -> bytes:
+        return bytes((G1Point.hash_to_curve(message(number), DST) * self.secret).to_compressed_bytes())
+
+
 @dataclass
 class World:
     """One centre with one log. Deterministic for a seed."""
@@ -179,6 +208,7 @@ class World:
     extra_employers: int = 0
     method: str = "uniform/1"
     retable: Callable[[Table], Table] = lambda table: table
+    beacon: str = "none"
 
     leaves: list[bytes] = field(default_factory=list)
     index_of: dict[int, int] = field(default_factory=dict)
@@ -206,7 +236,9 @@ class World:
             "most" if self.witnesses == 3 else "none",
         )
         entries = tuple(sorted((holder.entry for holder in self.holders.values()), key=lambda entry: entry.vkey.partition("+")[0]))
-        self.key_list = KeyList(1, entries, (), policy.text(), bytes(32), ())
+        self.toy = ToyNetwork(self.beacon)
+        networks = () if self.beacon == "none" else (self.toy.network,)
+        self.key_list = KeyList(1, entries, networks, policy.text(), bytes(32), ())
         self.tag = project_tag(self.number)
         self.decl = declarations()
 
@@ -217,6 +249,24 @@ class World:
 
     def keys(self) -> bytes:
         return keys_bytes([self.key_list])
+
+    # The beacon ---------------------------------------------------------------------------------------------------------------------
+
+    def sign_round(self, number: int) -> bytes:
+        return self.toy.sign(number)
+
+    def lots_in(self, seconds: int) -> int:
+        """The first round that is due so many seconds after the next event."""
+        return self.toy.network.first_from(self.clock + 10 + seconds)
+
+    def next_lots(self, opened: Sequence[int]) -> int | None:
+        """The round that an event names which leaves these slots open."""
+        still = any(not self.project.draw.slots[number].reserve for number in opened)
+        return self.lots_in(90) if self.beacon != "none" and still else None
+
+    def wait_for(self, number: int) -> None:
+        """The next event comes when the round is due."""
+        self.clock = max(self.clock, self.toy.network.time_of(number) - 10)
 
     # The log ------------------------------------------------------------------------------------------------------------------------
 
@@ -326,11 +376,14 @@ class World:
         terms = self.terms(self.pool, self.roll, need)
         points, self.shares = vrf.split(self.secret("draw key"), 2, 2, [self.secret("a") + self.secret("b")])
         contributors = ("notary/c", "other/c")
+        beacon: NoBeacon | Beacon = NoBeacon(points[0], Escrow(("bureau/one", "bureau/two"), tuple(points)), "none")
+        if self.beacon != "none":
+            beacon = Beacon(self.beacon, chain_hash(self.toy.network), self.lots_in(300))
         return Committed(
-            beacon=NoBeacon(points[0], Escrow(("bureau/one", "bureau/two"), tuple(points)), "none"), contributors=contributors,
-            deadlines=Deadlines(self.clock + 10_000, self.clock + 20_000), evaluation_at=self.evaluation_at,
+            beacon=beacon, contributors=contributors,
+            deadlines=Deadlines(self.clock + (10_000 if self.beacon == "none" else 250), self.clock + 20_000), evaluation_at=self.evaluation_at,
             keys=KeyListRef(self.key_list.digest, 1), regime="ZTB", reply_window=900,
-            round_contributors=() if self.rounds_by_draw_key else contributors, terms=terms,
+            round_contributors=() if self.rounds_by_draw_key or self.beacon != "none" else contributors, terms=terms,
             unsealing=Unsealing(self.clock + self.unsealing_delay, 2),
         )  # fmt: skip
 
@@ -358,6 +411,8 @@ class World:
         """(value, seed) of the stage that is complete."""
         draw = self.project.draw
         stage = draw.stages[-1]
+        if draw.beacon is not None:
+            return self.beacon_lots(draw)
         pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
         key = self.secret("draw key")
         if stage.kind == "round":
@@ -366,6 +421,21 @@ class World:
             return value, randomness.round_seed(draw.seed, stage.number, stage.states, vrf.public_key(key), beta, pairs)
         value = vrf.prove(key, randomness.last_alpha(stage.leaf, pairs))
         return value, randomness.seed(stage.leaf, vrf.public_key(key), vrf.proof_to_hash(value), pairs)
+
+    def beacon_lots(self, draw: Draw) -> tuple[bytes, bytes]:
+        """Waits for the round that is due, and takes its value."""
+        stage, beacon = draw.stages[-1], draw.beacon
+        assert beacon is not None
+        if stage.outcome is not None:
+            assert draw.named is not None
+            self.wait_for(draw.named.lots)
+            value = self.sign_round(draw.named.lots)
+            states, lots = draw.named.states, draw.named.lots
+            return value, randomness.beacon_round_seed(draw.seed, draw.round, states, beacon.network, lots, value)
+        self.wait_for(stage.lots)
+        value = self.sign_round(stage.lots)
+        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
+        return value, randomness.beacon_seed(stage.leaf, beacon.network, stage.lots, value, pairs)
 
     def result(self) -> None:
         value, seed = self.lots()
@@ -398,7 +468,8 @@ class World:
         if not answers:
             return
         signers = ("centre/operator", "centre/staff", "bureau/one") if evidence == "two_persons" else ("centre/operator",)
-        self.log(Answers(tuple(answers), draw.round), *signers)
+        lots = self.next_lots([each.slot for each in answers if each.state == "left"])
+        self.log(Answers(tuple(answers), draw.round, lots), *signers)
 
     def replace(self) -> None:
         """Reserves first, then a round for what is still open."""
@@ -411,7 +482,7 @@ class World:
 
     def round(self) -> None:
         draw = self.project.draw
-        if not self.rounds_by_draw_key:
+        if not self.rounds_by_draw_key and self.beacon == "none":
             states, leaf = states_bytes(draw.slots), draw.commits[-1].leaf_hash
             for name in ("notary/c", "other/c"):
                 holder = self.holders[name]
@@ -442,7 +513,7 @@ class World:
         self.bidders.append(bidders)
         self.sections.append(removed)
         hit = tuple(n for n, slot in enumerate(self.project.draw.slots) if slot.tag in tags)
-        self.log(Screened(bidders.digest, removed.digest, hit), "centre/operator", "bureau/one")
+        self.log(Screened(bidders.digest, removed.digest, hit, self.next_lots(hit)), "centre/operator", "bureau/one")
 
     def extend(self, plan: Plan) -> None:
         """Wider terms for the open slots, with new contributions and new lots."""
@@ -452,7 +523,8 @@ class World:
         need = rest_need(self.roll, plan, draw.slots, draw.gone | self.removed)
         self.roll = self.tabled(self.roll, need)
         terms = self.terms(self.pool, self.roll, need)
-        body = Extended(draw.open_slots, sha256(b"reason").digest(), terms)
+        lots = None if self.beacon == "none" else self.lots_in(300)
+        body = Extended(draw.open_slots, sha256(b"reason").digest(), terms, lots)
         self.attest(body)
         self.log(body, "centre/staff", "bureau/one")
         self.sections.append(self.roll)
@@ -460,7 +532,8 @@ class World:
         self.lots_again()
 
     def appoint(self, kind: str, place: int) -> None:
-        self.log(Appointed("D2", kind, sha256(b"person").digest(), place), "centre/staff", "bureau/one")
+        still = [n for n in self.project.draw.open_slots if n != place] if kind == "direct_choice" else []
+        self.log(Appointed("D2", kind, sha256(b"person").digest(), place, self.next_lots(still)), "centre/staff", "bureau/one")
 
     def stop_and_resume(self) -> None:
         self.log(Stopped(sha256(b"order").digest()), "bureau/two")
@@ -521,13 +594,13 @@ class World:
         sizes = {size}
         for draw in self.project.attempts:
             for stage in draw.stages:
-                if stage.kind != "round" and stage.seq in self.index_of:
+                if (stage.kind != "round" or stage.lots) and stage.seq in self.index_of:
                     sizes.add(self.index_of[stage.seq] + 2)
-                    if stage.complete:
+                    if stage.given and stage.complete:
                         sizes.add(self.index_of[stage.given[-1][3]] + 2)
         if hasattr(self, "quiet"):
             sizes.add(self.quiet)
-        ordered = sorted(sizes)
+        ordered = sorted(self.proof_sizes(sizes))
         assert self.mapped is not None
         at, mapped = self.mapped
         monitor = self.holders["bureau/monitor"]
@@ -542,6 +615,10 @@ class World:
             map=MapProof(at, mapped, tuple(tree.inclusion(at)), tuple(sparse.prove(items, self.tag))),
             monitors=(statement,) if self.monitored else (),
         )
+
+    def proof_sizes(self, sizes: set[int]) -> set[int]:
+        """The sizes whose checkpoints go into the proof."""
+        return sizes
 
     def files(self, *, roll: bool = True, openings: bool = True) -> Files:
         return Files(
