@@ -209,6 +209,7 @@ class World:
     method: str = "uniform/1"
     retable: Callable[[Table], Table] = lambda table: table
     beacon: str = "none"
+    retell: Callable[[Event], Event] = lambda event: event
 
     leaves: list[bytes] = field(default_factory=list)
     index_of: dict[int, int] = field(default_factory=dict)
@@ -279,7 +280,7 @@ class World:
         head = Head(self.clock, attempt, self.dry_run, self.project.head, tag or self.tag, self.project.events)
         unsigned = Event(head, body, ())
         sigs = tuple(Signature(name, self.holders[name].sign(unsigned.payload)) for name in sorted(signers))
-        event = Event(head, body, sigs)
+        event = self.retell(Event(head, body, sigs))
         self.project, self.faults = step(self.project, event)
         self.events.append(event)
         self.index_of[head.seq] = len(self.leaves)

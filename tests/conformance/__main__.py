@@ -54,10 +54,12 @@ def main(words: list[str] | None = None) -> int:
     check.add_argument("--without", default="", help="what the verifier cannot do, of openings,receipt,roll,curve, with commas")
     check.add_argument("--single", action="store_true", help="start the verifier once per case")
     check.add_argument("--skipped", action="store_true", help="compare also which checks were skipped")
-    check.add_argument("verifier", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    arguments = top.parse_args(words)
+    check.add_argument("verifier", nargs="*", metavar="-- COMMAND")
+    given = list(sys.argv[1:] if words is None else words)
+    own, _, verifier = (given, "", []) if "--" not in given else (given[: given.index("--")], "--", given[given.index("--") + 1 :])
+    arguments = top.parse_args(own)
     if arguments.command == "run":
-        arguments.verifier = arguments.verifier[1:] if arguments.verifier[:1] == ["--"] else arguments.verifier
+        arguments.verifier = verifier
         return judge(arguments)
     code = generate(arguments)
     if arguments.command == "tables":

@@ -13,6 +13,7 @@ from drawing.draw import Phase
 from drawing.errors import Refused
 from drawing.events import FAIR, UNIFORM, Body, Committed, Erased, Extended, Plan, Seat, Signature, Site
 from drawing.keys import KeyList
+from drawing.lots import completions
 from drawing.openings import parse_openings, write_openings
 from drawing.pool import Entry, commitment_of, decision_json, decision_leaf, employer_tag, label_of, opening_of
 from drawing.receipt import receipt_bytes
@@ -33,19 +34,22 @@ class Setting:
     seed: int
     method: str = UNIFORM
     beacon: str = "none"
+    bribe: Callable[[World], None] = lambda world: None  # what makes a liar of the operator before anything is played
 
     @property
     def name(self) -> str:
         return f"{self.method.partition('/')[0]}-{self.beacon}-{self.seed}"
 
     def world(self, **more: object) -> World:
-        return World(**{"seed": self.seed, "method": self.method, "beacon": self.beacon, **more})  # type: ignore[arg-type]
+        world = World(**{"seed": self.seed, "method": self.method, "beacon": self.beacon, **more})  # type: ignore[arg-type]
+        self.bribe(world)
+        return world
 
 
 Play = Callable[[Setting], World]
 HISTORIES: dict[str, Play] = {}
 ONLY_NONE = {"rounds_on_the_draw_key", "late_steps"}
-UNTABLED = {"extension", "extension_and_round", "few_employers"}  # too small or too tight a pool for a certificate
+UNTABLED = {"extension", "extension_and_round"}  # too small a pool for a certificate
 
 
 def history(play: Play) -> Play:
@@ -114,15 +118,20 @@ def screened_after(setting: Setting) -> World:
     return world
 
 
-def widened(world: World) -> World:
-    world.open(), world.commit(), world.contribute(), world.result()
-    for _ in range(2):
+def dried(setting: Setting) -> World:
+    """Both people for the second seat declined: nobody else can be drawn for it."""
+    for seed in range(setting.seed, setting.seed + 50_000, 1_000):
+        world = to_the_result(small(replace(setting, seed=seed)))
         world.answer(left=(2,))
-        if world.project.draw.open_slots:
-            try:
-                world.replace()
-            except Refused:
-                break
+        draw = world.project.draw
+        if completions(world.roll, world.plan, draw.slots, draw.gone):
+            world.replace()
+            world.answer(left=(2,))
+            return world
+    raise AssertionError("no such world")
+
+
+def widened(world: World) -> World:
     world.extend(replace(world.plan, seats=(world.plan.seats[0], replace(world.plan.seats[1], professions=("A06",)))))
     return world
 
@@ -131,19 +140,20 @@ def small(setting: Setting) -> World:
     world = small_pool_world(setting.seed)
     world.beacon, world.method = setting.beacon, setting.method
     world.__post_init__()
+    setting.bribe(world)
     return world
 
 
 @history
 def extension(setting: Setting) -> World:
-    world = widened(small(setting))
+    world = widened(dried(setting))
     world.finish()
     return world
 
 
 @history
 def extension_and_round(setting: Setting) -> World:
-    world = widened(small(setting))
+    world = widened(dried(setting))
     world.answer(left=(2,)), world.replace(), world.finish()
     return world
 
@@ -164,13 +174,7 @@ def representatives(setting: Setting) -> World:
 
 @history
 def direct_choice(setting: Setting) -> World:
-    world = to_the_result(small(setting))
-    for _ in range(2):
-        world.answer(left=(2,))
-        try:
-            world.replace()
-        except Refused:
-            break
+    world = dried(setting)
     world.appoint("direct_choice", 2), world.appoint("representative", 0)
     world.finish()
     return world
@@ -358,7 +362,8 @@ def few_employers(setting: Setting) -> World:
     """So few employers that the sampler goes employer by employer."""
     chance = random.Random(setting.seed)
     records = [person(n, chance, employer={"code": f"UNIT-{'cdef'[n % 4]}", "name": "x"}, draws=[]) for n in range(40)]
-    return setting.world(records=records).whole()
+    plan = replace(BARE, seats=tuple(replace(seat, count=2) for seat in BARE.seats), sites=())
+    return setting.world(records=records, plan=plan).whole()
 
 
 @history

@@ -8,6 +8,6 @@ from tests.conformance.cases import Planned
 
 def planned() -> list[Planned]:
     """Every case that there is; making one costs some hundredths of a second."""
-    found = [*histories.valid(), *semantic.cases()]
+    found = [*histories.valid(), *semantic.cases(), *semantic.by_chance()]
     assert len({each.id for each in found}) == len(found)
     return found
