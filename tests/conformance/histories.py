@@ -234,7 +234,8 @@ def no_monitor(setting: Setting) -> World:
 
 def successor(world: World, **changes: object) -> KeyList:
     """The next version of a key list, signed by both supervisors."""
-    after = replace(world.key_list, version=world.key_list.version + 1, previous=world.key_list.digest, sigs=(), **changes)  # type: ignore[arg-type]
+    changes = {"version": world.key_list.version + 1, "previous": world.key_list.digest, "sigs": (), **changes}
+    after = replace(world.key_list, **changes)  # type: ignore[arg-type]
     names = ("bureau/one", "bureau/two")
     return replace(after, sigs=tuple(Signature(name, world.holders[name].sign(after.payload)) for name in names))
 
