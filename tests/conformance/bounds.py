@@ -229,10 +229,8 @@ def long_event(size: int) -> Files:
     files = replace(built(*WHERE["answers"]).files, openings=None)
     value = json.loads(files.proof)
     event = next(each["event"] for each in value["events"] if each["event"]["type"] == "answers")
-    one = {"evidence": "two_persons", "receipt": "00" * 32, "state": "accepted"}
-    event["sigs"] = [{"key": "k", "sig": "00" * 64} for _ in range(40)]
-    event["answers"] = [{**one, "slot": 100}]
-    event["answers"] *= (size - len(dumps(event))) // len(dumps([event["answers"][0]]) + b",") - 1
+    event["sigs"] = [{"key": "k", "sig": "00" * 64} for _ in range(60)]
+    event["answers"] = [{"evidence": "two_persons", "receipt": "00" * 32, "slot": 100, "state": "accepted"}] * 380
     for sig in event["sigs"]:
         sig["key"] += "k" * min(size - len(dumps(event)), 127)
     assert len(dumps(event)) == size, len(dumps(event))
