@@ -114,7 +114,7 @@ def open_keys(folder: Path, log_folder: Path) -> Keys:
     log = next(key for key in have if key.role == "log")
     if not log.here:
         raise Refused("log_key_missing", str(folder))
-    return Keys(folder, log, _outsiders_first([key for key in have if key.role not in ("log", "witness")]))
+    return Keys(folder, log, _outsiders_first([key for key in have if key.role not in ("log", "node", "witness")]))
 
 
 def _outsiders_first(keys: list[KeyFile]) -> tuple[KeyFile, ...]:

@@ -26,7 +26,7 @@ from drawing.note import COSIGNATURE, ED25519, Policy, VKey
 from server.files import read_bounded, write_new, write_whole
 
 SECRET, PUBLIC = "lotroom-key/1", "lotroom-public-key/1"
-ALL_ROLES = (*ROLES, "log", "witness")
+ALL_ROLES = (*ROLES, "log", "node", "witness")
 _FIELDS = {"body", "box", "name", "role", "sign", "v", "vrf"}
 
 
@@ -88,13 +88,13 @@ def from_secrets(name: str, role: str, body: str, sign: bytes, vrf_secret: bytes
 
 
 def make_key(role: str, name: str = "", body: str = "") -> KeyFile:
-    """A fresh key. Contributors get an ECVRF key, supervisors a box key; the default name carries a few digits of the key."""
+    """A fresh key. Contributors get an ECVRF key, supervisors and beacon nodes a box key; the default name carries a few digits of the key."""
     if role not in ALL_ROLES:
         raise Refused("unknown_role", role, roles=", ".join(ALL_ROLES))
     sign = secrets.token_bytes(32)
     short = sha256(bytes(SigningKey(sign).verify_key)).hexdigest()[:8]
     vrf_secret = secrets.token_bytes(32) if role == "contributor" else b""
-    box = secrets.token_bytes(sodium.crypto_box_SECRETKEYBYTES) if role == "supervisor" else b""
+    box = secrets.token_bytes(sodium.crypto_box_SECRETKEYBYTES) if role in ("supervisor", "node") else b""
     if name and not re.fullmatch(r"[!-*,-~]{1,128}", name, re.ASCII):
         raise Refused("bad_key_name", name[:40])
     return from_secrets(name or f"lotroom.local/{role}-{short}", role, body or f"{role}-{short}", sign, vrf_secret, box)
