@@ -19,6 +19,7 @@ from drawing import randomness
 from drawing.errors import Refused
 from drawing.events import (
     NO_PREVIOUS,
+    UNIFORM,
     Abandoned,
     Answers,
     Appointed,
@@ -742,7 +743,8 @@ def _widens(before: Terms, after: Terms) -> bool:
         before.snapshot == after.snapshot
         and before.rule_set == after.rule_set
         and before.declarations == after.declarations
-        and (before.method, before.groups_checked) == (after.method, after.groups_checked)
+        and before.groups_checked == after.groups_checked
+        and after.method in (before.method, UNIFORM)
         and (one.recent_days, one.representatives) == (two.recent_days, two.representatives)
         and one.recent_max <= two.recent_max
         and (not two.regions or (bool(one.regions) and set(one.regions) <= set(two.regions)))

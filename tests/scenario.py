@@ -20,10 +20,12 @@ from drawing import map as sparse
 from drawing import merkle, randomness, vrf
 from drawing.beacon import DST, SCHEME, Drand, Local, Network, Node, chain_hash, group_seed, message
 from drawing.canonical import TH, dumps
+from drawing.certificate import Table, table_bytes
 from drawing.conflict import Case
 from drawing.draw import Draw, Project, states_bytes, step
 from drawing.errors import Refused
 from drawing.events import (
+    FAIR,
     Abandoned,
     Answer,
     Answers,
@@ -67,7 +69,7 @@ from drawing.events import (
     draft_digest,
     project_tag,
 )  # fmt: skip
-from drawing.fair import count, numerators, sampler_for
+from drawing.fair import Need, count, numerators, sampler_for
 from drawing.keys import Entry as KeyEntry
 from drawing.keys import KeyList, keys_bytes
 from drawing.lots import Lots, first, first_need, rest_need, step_in, successors
@@ -78,6 +80,7 @@ from drawing.proof import Logged, Mapped, MapProof, Monitored, Proof, map_value,
 from drawing.roll import Removed, Roll, chance_leaf, make_roll, roll_file, small_pool
 from drawing.verify import Files, verify
 from drawing.verify_private import question_of, removed_tags
+from server.fit import fit
 
 START = 1_790_000_000  # 2026-09-21
 RULES = dumps(
@@ -203,6 +206,8 @@ class World:
     number: str = "P-1"
     log_name: str = "centre/log"
     extra_employers: int = 0
+    method: str = "uniform/1"
+    retable: Callable[[Table], Table] = lambda table: table
     beacon: str = "none"
 
     leaves: list[bytes] = field(default_factory=list)
@@ -312,10 +317,16 @@ class World:
     def build(self, plan: Plan) -> tuple[Pool, Roll, list[Entry]]:
         entries = self.entries()
         case = Case.parse(RULES, self.decl)
-        draft = question_of(replace(self._blank_terms(), plan=plan), self.evaluation_at)
+        draft = question_of(replace(self._blank_terms(), plan=plan, method=self.method), self.evaluation_at)
         pool = assemble([blind(entries, self.snapshot_id, case, draft)], draw_secret=self.secret("draw"))
         roll = make_roll(pool.types, self.secret("histogram"), pool.rows)
         return pool, roll, [entries[n] for n in pool.order]
+
+    def tabled(self, roll: Roll, need: Need) -> Roll:
+        """With the table of `fair/1`, or whatever a liar makes of it."""
+        if self.method != FAIR:
+            return roll
+        return make_roll(roll.types, roll.salt, roll.rows, table_bytes(self.retable(fit(roll.field, need))))
 
     @property
     def snapshot_id(self) -> str:
@@ -339,16 +350,13 @@ class World:
         people = [sha256(f"9\0ID{n:010d}".encode()).digest()[:16] for n in range(len(self.all_records))]
         return Changes(self.secret("changes"), len(people), (people[0],), (sha256(b"left").digest()[:16],), (people[1],))
 
-    def terms(self, pool: Pool, roll: Roll, need: object) -> Terms:
-        from drawing.fair import Need
-
-        assert isinstance(need, Need)
+    def terms(self, pool: Pool, roll: Roll, need: Need) -> Terms:
         chances = numerators(roll.field, need)
         previous = (Predecessor(self.changes.digest, sha256(b"before").digest()),) if self.previous else ()
         return Terms(
             chances=Chances(max(chances), merkle.root([chance_leaf(t, n) for t, n in zip(roll.tags, chances)]), min(chances)),
             counts=pool.rule_counts(), decisions=pool.decisions_root,
-            declarations=TH("draw/v1/declarations", self.secret("decl"), self.decl), groups_checked=True, method="uniform/1",
+            declarations=TH("draw/v1/declarations", self.secret("decl"), self.decl), groups_checked=True, method=self.method,
             plan=self.current_plan, roll=roll.digest, rule_set=RuleSet(sha256(RULES).digest(), "test", "1"),
             sampler=sampler_for(roll.field, need), small_pool=small_pool(roll, self.current_plan),
             snapshot=Snapshot(self.snapshot_id, previous, pool.snapshot_root, len(pool.labels)), total=count(roll.field, need),
@@ -362,8 +370,10 @@ class World:
 
     def commit_body(self) -> Committed:
         self.pool, self.roll, self.ordered = self.build(self.plan)
+        need = first_need(self.roll, self.plan)
+        self.roll = self.tabled(self.roll, need)
         self.sections = [self.roll]
-        terms = self.terms(self.pool, self.roll, first_need(self.roll, self.plan))
+        terms = self.terms(self.pool, self.roll, need)
         points, self.shares = vrf.split(self.secret("draw key"), 2, 2, [self.secret("a") + self.secret("b")])
         contributors = ("notary/c", "other/c")
         beacon: NoBeacon | Beacon = NoBeacon(points[0], Escrow(("bureau/one", "bureau/two"), tuple(points)), "none")
@@ -510,7 +520,9 @@ class World:
         draw = self.project.draw
         self.current_plan = plan
         self.pool, self.roll, self.ordered = self.build(plan)
-        terms = self.terms(self.pool, self.roll, rest_need(self.roll, plan, draw.slots, draw.gone | self.removed))
+        need = rest_need(self.roll, plan, draw.slots, draw.gone | self.removed)
+        self.roll = self.tabled(self.roll, need)
+        terms = self.terms(self.pool, self.roll, need)
         lots = None if self.beacon == "none" else self.lots_in(300)
         body = Extended(draw.open_slots, sha256(b"reason").digest(), terms, lots)
         self.attest(body)

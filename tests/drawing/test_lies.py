@@ -11,8 +11,10 @@ import pytest
 
 from drawing import merkle, vrf
 from drawing.canonical import dumps
+from drawing.certificate import Level, Table
 from drawing.draw import step
 from drawing.events import (
+    FAIR,
     Answers,
     Appointed,
     Attested,
@@ -61,6 +63,35 @@ def with_proof(files: Files, change: Callable[[Proof], Proof]) -> Files:
 
 def flipped(data: bytes) -> bytes:
     return bytes([data[0] ^ 1]) + data[1:]
+
+
+def weigh(person: int, times: int) -> Callable[[Table], Table]:
+    """Somebody's weights so many hundredths of what is fair, where nobody else is of the same class and type."""
+
+    def change(table: Table) -> Table:
+        raised = {kind: tuple(max(1, each * times // 100) for each in seats) for kind, seats in table.weights[person].items()}
+        return replace(table, weights=(*table.weights[:person], raised, *table.weights[person + 1 :]))
+
+    return change
+
+
+def with_prices(change: Callable[[Level], Level]) -> Callable[[Table], Table]:
+    return lambda table: replace(table, levels=(change(table.levels[0]), *table.levels[1:]))
+
+
+@lie("F2")
+def prices_that_show_nothing() -> Files:
+    return World(method=FAIR, retable=with_prices(lambda level: replace(level, seats=(0,)))).whole().files()
+
+
+@lie("F3")
+def a_friend_weighs_more() -> Files:
+    return World(method=FAIR, people=200, retable=weigh(0, 130)).whole().files()
+
+
+@lie("F3")
+def a_price_on_what_is_not_scarce() -> Files:
+    return World(method=FAIR, retable=with_prices(lambda level: replace(level, recent=1))).whole().files()
 
 
 @lie("I6")
@@ -687,7 +718,7 @@ def another_answer() -> Files:
     return receipt(lambda r: replace(r, answers=(replace(r.answers[0], content=r.answers[0].content.replace(b"accepted", b"left")),)))
 
 
-NOT_IN_THIS_RELEASE = {"A6", "F2", "F3"}  # no second quorum, no other method: decided by the commit
+NOT_IN_THIS_RELEASE = {"A6"}  # no second quorum: decided by the commit
 
 
 def test_every_check_has_a_lie_that_fails_there():  # spec: draw-8.1
@@ -695,7 +726,7 @@ def test_every_check_has_a_lie_that_fails_there():  # spec: draw-8.1
 
 
 @pytest.mark.parametrize("name", sorted(LIES))
-def test_a_lie_fails_exactly_where_it_lies(name):
+def test_a_lie_fails_exactly_where_it_lies(name):  # spec: fair-4
     report = verify(LIES[name]())
     faults = {outcome.check: [fault.code for fault in outcome.faults] for outcome in report.outcomes if outcome.faults}
     assert report.failed == (name.partition("_")[0],), faults
