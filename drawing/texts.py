@@ -401,6 +401,33 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "门限 {threshold} 须有 {threshold}×2-1 个节点且不少于 3 个，现有 {nodes} 个",
         "a threshold of {threshold} needs twice as many nodes less one, at least 3; there are {nodes}",
     ),
+    "bad_address": ("地址无效", "not an address"),
+    "busy": ("节点繁忙", "the node is busy"),
+    "genesis_before_setup": ("第一轮早于密钥生成结束", "the first round is due before the key is made"),
+    "key_readable_by_others": ("密钥文件可被他人读取，权限应为 0600", "others can read the key file; its mode should be 0600"),
+    "no_answer": ("没有可用的回答（{why}）", "no usable answer ({why})"),
+    "no_network_pinned": ("密钥清单中没有 {kind} 信标网络", "the key list pins no {kind} beacon network"),
+    "no_relays": (
+        "未指定信标地址：请用 --relay 或环境变量 LOTROOM_RELAYS",
+        "nobody to ask for the beacon: give --relay or the variable LOTROOM_RELAYS",
+    ),
+    "no_share_yet": ("密钥尚未生成（{status}）", "there is no key yet ({status})"),
+    "not_a_node_key": ("不是信标节点的密钥", "not a beacon node's key"),
+    "not_in_group": ("节点组文件中没有密钥 {key}", "the key {key} is not in the group file"),
+    "other_session": ("属于另一份节点组文件", "it belongs to another group file"),
+    "round_not_due": ("该轮未到", "the round is not due"),
+    "share_unusable": ("节点 {node} 的份额不可用", "node {node}'s share cannot be used"),
+    "too_few_dealers": (
+        "只有 {qualified} 个节点的份额有效，须有 {threshold} 个（{out}）",
+        "only {qualified} nodes dealt rightly, {threshold} are needed ({out})",
+    ),
+    "too_few_partials": ("只有 {got} 个节点应答，须有 {need} 个", "{got} nodes answered and {need} are needed"),
+    "too_late_for_round": (
+        "已赶不上信标第 {round} 轮，且不得改用其他轮次：请中止后重新开始",
+        "too late for beacon round {round}, and no other may be named: abandon the attempt and begin again",
+    ),
+    "transcripts_differ": ("节点 {nodes} 签署了不同的记录", "nodes {nodes} signed another transcript"),
+    "unknown_node": ("没有节点 {node}", "there is no node {node}"),
 }
 
 CHECK_TITLES: Mapping[str, tuple[str, str]] = {

@@ -30,8 +30,10 @@ from drawing.roll import MAX_ROLL
 from drawing.sealed import unseal
 from drawing.texts import say
 from server.answers import Memory, from_list, read_answers
+from server.beacon.commands import beacon_commands, relays_option, shown
+from server.beacon_client import Relays
 from server.book import Book
-from server.ceremony import Ask, Ceremony, Waiting
+from server.ceremony import Ask, Ceremony
 from server.contribute import MAX_FILE, Order, contribute, contribution_bytes
 from server.files import read_bounded, write_new
 from server.folder import State, open_key_list, open_keys, open_state
@@ -44,9 +46,9 @@ from server.records import write_results
 from server.request import Failure, read_request
 from server.texts import event_name, tell
 from server.tilelog import TileLog
+from server.waiting import Waiting
 from server.walkthrough import run_demo
 from server.why import why
-from server.workdays import local
 
 BAD_USE = ("no_such_file", "cannot_read", "file_exists", "unknown_role")
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -207,6 +209,8 @@ def draw() -> None:
 @click.option("--log", "log_folder", type=FOLDER, help="日志文件夹 / log (default: OUT/log)")
 @click.option("--answers", type=FILE, help="席位答复 csv / slot answers (empty: all accept)")
 @click.option("--dry-run", is_flag=True, help="演练 / a watermarked exercise")
+@relays_option
+@click.option("--wait/--no-wait", default=None, help="等待信标（终端默认等待）/ wait for the beacon (default: on a terminal)")
 @as_json
 @language
 def draw_run(
@@ -216,20 +220,28 @@ def draw_run(
     log_folder: Path | None,
     answers: Path | None,
     dry_run: bool,
+    relays: tuple[str, ...],
+    wait: bool | None,
     as_json: bool,
     lang: str,
 ) -> None:
     """完成一次抽取，或继续被打断的抽取 / run a draw, or go on with an interrupted one."""
 
     def progress(code: str, **params: Any) -> None:
-        if not as_json:
+        if code == "countdown":
+            _countdown(as_json, lang, **params)
+        elif not as_json:
             named = {**params, "type": event_name(params["type"], lang)} if "type" in params else params
             click.echo(tell(code, lang, **named))
 
+    beacon = Relays(relays, _clock, time.sleep, progress, wait=sys.stdout.isatty() if wait is None else wait)
     source = from_list(read_answers(answers)) if answers is not None else _ask(lang)
     waiting: Waiting | None = None
     try:
         with _ceremony(library_file, request_file, out, log_folder, source, progress, dry_run) as ceremony:
+            ceremony.beacon = beacon
+            if ceremony.network is not None:
+                beacon.of(ceremony.network)  # before anything is begun: there is somebody to ask
             try:
                 result = ceremony.run()
             except Waiting as pause:
@@ -241,8 +253,7 @@ def draw_run(
         sys.exit(1)
     if not as_json:
         if waiting is not None:
-            params = {**waiting.params, **({"until": local(int(str(waiting.params["until"])))} if "until" in waiting.params else {})}
-            click.echo(tell(f"waiting_{waiting.code}", lang, **params))
+            click.echo(tell(f"waiting_{waiting.code}", lang, **shown(waiting)))
         click.echo(tell("done" if result.phase is Phase.CLOSED else "still_open", lang, path=out))
     else:
         value = {"attempt": result.attempt, "phase": result.phase.value, "waiting": waiting.code if waiting else "", "out": str(out)}
@@ -252,6 +263,15 @@ def draw_run(
             )
         )
     sys.exit(0 if result.phase is Phase.CLOSED else 3)
+
+
+def _countdown(as_json: bool, lang: str, **params: Any) -> None:
+    """One line that is written over again on a terminal; elsewhere a line a minute."""
+    if as_json:
+        return
+    terminal = sys.stdout.isatty()
+    if terminal or params["seconds"] % 60 == 0:
+        click.echo(("\r" if terminal else "") + tell("countdown", lang, **params), nl=not terminal or params["seconds"] <= 1)
 
 
 class Unlawful(Exception):
@@ -405,6 +425,9 @@ def demo_command(out: Path | None, lang: str) -> None:
     """演示：生成专家库，抽取，两人退出，补抽，验证，讲解 / library, draw, two declines, replacements, verification, explanation."""
     with tempfile.TemporaryDirectory(prefix="lotroom-demo-") as folder:
         sys.exit(run_demo(out or Path(folder), lang))
+
+
+cli.add_command(beacon_commands(time.time, time.sleep))
 
 
 # Verification -------------------------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from drawing import vrf
+from drawing.beacon import Network
 from drawing.canonical import dumps, loads, unhex
 from drawing.errors import Refused
 from drawing.keys import ROLES, Entry, KeyList
@@ -128,7 +129,7 @@ def key_paths(folder: Path) -> list[Path]:
         if folder.is_dir()
         else {}
     )
-    keys = {name: path for name, path in files.items() if not name.endswith((".count", ".new"))}
+    keys = {name: path for name, path in files.items() if not name.endswith((".count", ".network", ".new"))}
     return [path for name, path in keys.items() if not (name.endswith(".pub") and name.removesuffix(".pub") in keys)]
 
 
@@ -141,11 +142,18 @@ def read_folder(folder: Path) -> list[KeyFile]:
     return list(found.values())
 
 
-def make_key_list(keys: Iterable[KeyFile], log: VKey) -> KeyList:
-    """The first version of a key list over these keys, with a log that no witness watches."""
+def make_key_list(keys: Iterable[KeyFile], log: VKey, networks: Iterable[Network] = ()) -> KeyList:
+    """The first version of a key list over these keys and beacon networks, with a log that no witness watches."""
     entries = tuple(key.entry() for key in sorted(keys, key=lambda key: key.name) if key.role in ROLES)
     policy = Policy(log, {})
-    return KeyList(version=1, entries=entries, networks=(), policy=policy.text(), previous=bytes(32), sigs=())
+    return KeyList(
+        version=1,
+        entries=entries,
+        networks=tuple(sorted(networks, key=lambda each: each.name)),
+        policy=policy.text(),
+        previous=bytes(32),
+        sigs=(),
+    )
 
 
 def count_contribution(path: Path, project: bytes, leaf: bytes) -> int:

@@ -50,7 +50,7 @@ class Group:
 
     @property
     def threshold(self) -> int:
-        """t of n = 2t - 1."""
+        """How many nodes sign together: t of n = 2t - 1."""
         return (len(self.members) + 1) // 2
 
     @cached_property
