@@ -407,6 +407,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "key_readable_by_others": ("密钥文件可被他人读取，权限应为 0600", "others can read the key file; its mode should be 0600"),
     "no_answer": ("没有可用的回答（{why}）", "no usable answer ({why})"),
     "no_network_pinned": ("密钥清单中没有 {kind} 信标网络", "the key list pins no {kind} beacon network"),
+    "no_value": ("没有给出值（{why}）", "no value ({why})"),
     "no_relays": (
         "未指定信标地址：请用 --relay 或环境变量 LOTROOM_RELAYS",
         "nobody to ask for the beacon: give --relay or the variable LOTROOM_RELAYS",

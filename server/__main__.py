@@ -234,7 +234,7 @@ def draw_run(
             named = {**params, "type": event_name(params["type"], lang)} if "type" in params else params
             click.echo(tell(code, lang, **named))
 
-    beacon = Relays(relays, _clock, time.sleep, progress, wait=sys.stdout.isatty() if wait is None else wait)
+    beacon = Relays(relays, _clock, _sleep, progress, wait=sys.stdout.isatty() if wait is None else wait)
     source = from_list(read_answers(answers)) if answers is not None else _ask(lang)
     waiting: Waiting | None = None
     try:
@@ -318,6 +318,10 @@ def _ceremony(
 
 def _clock() -> int:
     return int(time.time())
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _read_library(path: Path, progress: Callable[..., None]) -> Library:

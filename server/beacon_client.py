@@ -7,6 +7,7 @@ to come back; where nobody answers rightly it says who was asked and what they s
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -94,9 +95,9 @@ class Relays:
 
     async def _ask_one(self, session: aiohttp.ClientSession, network: Network, number: int, address: str) -> bytes:
         url = f"{address}/{chain_hash(network).hex()}/public/{number}"
-        status, body = await ask(session, url, MAX_ANSWER)
+        status, body = await ask(session, url, MAX_ANSWER)  # silence and errors are no lies: asked again later
         if status != 200:
-            raise Refused("no_answer", url, why=f"status {status}")
+            raise Refused("no_value", url, why=_why(status, body))
         try:
             value = read_signature(url, read_answer(url, body), number)
             if not verify_round(network.public_key, number, value):
@@ -107,3 +108,9 @@ class Relays:
                 self.say("beacon_wrong_answer", relay=address, why=wrong.params["why"], round=number)
             raise
         return value
+
+
+def _why(status: int, body: bytes) -> str:
+    """What a relay that gave no value says about it, in one word."""
+    match = re.search(rb'"error":\s*"([a-z_]{1,40})"', body)
+    return f"{status} {match[1].decode()}" if match else f"status {status}"

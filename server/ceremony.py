@@ -186,8 +186,6 @@ class Ceremony:
             case Phase.OPEN | Phase.WIDENING:
                 return self._open(draw)
             case Phase.DRAWING:
-                if draw.beacon is not None:
-                    return self._replaced(draw), [self.keys.one("operator")]
                 return self._round_contribute(draw)
             case Phase.REDRAW:
                 return self._replaced(draw), [one("operator")]
@@ -471,6 +469,8 @@ class Ceremony:
             if moves:
                 return SteppedIn(moves, draw.round), [self.keys.one("operator")]
             if completions(material.roll, material.plan, draw.slots, draw.gone):
+                if draw.beacon is not None:
+                    return self._replaced(draw), [self.keys.one("operator")]
                 return self._round_contribute(draw)
         body = self._extension(draw)
         if len(draw.attested) < 2:

@@ -99,8 +99,12 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "beacon_pinned": ("网络 {name} 已放入密钥文件夹，网络摘要 {digest}", "Pinned the network {name}, chain hash {digest}"),
     "transcripts_differ": (
-        "节点 {nodes} 签署了不同的生成记录：本次生成作废，请查明后以新的节点组文件重做",
-        "nodes {nodes} signed another transcript: this set-up is void; find out why and begin again with a new group file",
+        "注意：节点 {nodes} 签署了不同的生成记录；签署相同记录的节点不足门限时，本次生成作废",
+        "Mind: nodes {nodes} signed another transcript; where fewer than the threshold signed one, this set-up is void",
+    ),
+    "boards_differ": (
+        "只有 {same} 个其他节点看到与本节点相同的消息，本节点不签署",
+        "only {same} other nodes saw what this node saw: it signs nothing",
     ),
     "too_few_dealers": (
         "只有 {qualified} 个节点的份额有效，须有 {threshold} 个（{out}）：请以新的节点组文件重做",

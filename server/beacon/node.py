@@ -167,7 +167,11 @@ class Node:
         try:
             outcome = evaluate_board(self.group, self.board)
             if self.number in outcome.present and not self.board.of(self.number, "confirm"):
-                self._publish(self.party.confirm(outcome))
+                same = sum(board.view == self.board.view for board in boards.values())
+                if 1 + same >= self.group.threshold:  # who saw something else than most does not sign: it follows them
+                    self._publish(self.party.confirm(outcome))
+                elif phase > len(PHASES):
+                    self._tell_once("boards_differ", same=same)
             if self.number in outcome.present and agreement(self.group, self.board, outcome, phase):
                 self._finish(outcome, self.board)
                 return

@@ -3,7 +3,7 @@
 Each node deals a random polynomial: commitments in the clear, one sealed share per node. Who gets a share that does not fit complains; the dealer
 answers by showing that share to all; who does not deal, deals twice, has an unanswered complaint or t complaints is out. The key is the sum over
 those who are left. Every message is signed and names the digest of the group file; a node reads the boards of the others and keeps what it saw
-first and in time. At the end all sign one transcript digest: where two boards differed, the digests do, and nothing is used (docs/beacon.md).
+first and in time. At the end those who saw the same as t - 1 others sign one transcript digest; fewer than t signatures are nothing (docs/beacon.md).
 
 No clock, no chance, no sockets here: the caller brings them.
 """
@@ -137,6 +137,11 @@ class Board:
     def of(self, sender: int, kind: str) -> tuple[Content, ...]:
         return tuple(each.content for each in self.messages.get((sender, kind), ()))
 
+    @property
+    def view(self) -> frozenset[bytes]:
+        """All that a transcript rests on. Two nodes with one view find the same."""
+        return frozenset(each.digest for each in self.all() if each.content.kind != "confirm")
+
     def all(self) -> Iterator[Message]:
         for key in sorted(self.messages):
             yield from self.messages[key]
@@ -194,7 +199,7 @@ def evaluate_board(group: Group, board: Board) -> Outcome:
     dealt = [deals[dealer].commitments for dealer in qualified]
     public_key = public_share(dealt, 0)
     value = {
-        "messages": sorted(each.digest.hex() for each in board.all() if each.content.kind != "confirm"),
+        "messages": sorted(each.hex() for each in board.view),
         "public_key": public_key.hex(),
         "qualified": list(qualified),
     }
@@ -307,7 +312,7 @@ class Party:
 def agreement(group: Group, board: Board, outcome: Outcome, phase: int) -> bool:
     """Whether the set-up is done: everybody who was there signed this transcript, or, two phases later, t nodes did. Nobody signed another.
 
-    Raises Refused `transcripts_differ` naming who signed something else. Two digests cannot both be signed by t honest nodes of 2t - 1.
+    Raises Refused `transcripts_differ` naming who signed something else.
     """
     signed: dict[int, set[bytes]] = {}
     for sender in range(1, len(group.members) + 1):
