@@ -95,7 +95,7 @@ def nodes(tmp_path_factory) -> Iterator[Nodes]:
     for number, key in enumerate(keys):
         (folder / f"node-{number}").mkdir()
         write_key(key, folder / f"node-{number}" / "node.key")
-    group = make_group(list(zip(keys, found.addresses, strict=True)), name="test", period=1, setup_at=int(now()) + 5, phase=2)
+    group = make_group(list(zip(keys, found.addresses, strict=True)), name="test", period=1, setup_at=int(now()) + 8, phase=2)
     for number in range(NODES):
         (folder / f"node-{number}" / "group.json").write_bytes(group.data + b"\n")
     try:
