@@ -402,7 +402,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "a threshold of {threshold} needs twice as many nodes less one, at least 3; there are {nodes}",
     ),
     "bad_address": ("地址无效", "not an address"),
-    "busy": ("节点繁忙", "the node is busy"),
+    "node_busy": ("节点繁忙", "the node is busy"),
     "genesis_before_setup": ("第一轮早于密钥生成结束", "the first round is due before the key is made"),
     "key_readable_by_others": ("密钥文件可被他人读取，权限应为 0600", "others can read the key file; its mode should be 0600"),
     "no_answer": ("没有可用的回答（{why}）", "no usable answer ({why})"),

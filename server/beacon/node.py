@@ -230,7 +230,7 @@ class Node:
         task = self._joining.get(number)
         if task is None:
             if len(self._joining) >= MAX_JOINING:
-                raise Refused("busy", "node")
+                raise Refused("node_busy", "node")
             task = asyncio.create_task(self._join(number, self.network, self.share))
             self._joining[number] = task
             task.add_done_callback(lambda _: self._joining.pop(number, None))
@@ -383,7 +383,7 @@ def _answer(value: dict[str, Any], status: int = 200) -> aioweb.Response:
     return aioweb.Response(body=body, status=status, content_type="application/json")
 
 
-_STATUS = {"round_not_due": 404, "no_share_yet": 503, "too_few_partials": 503, "busy": 503, "bad_beacon_value": 500}
+_STATUS = {"round_not_due": 404, "no_share_yet": 503, "too_few_partials": 503, "node_busy": 503, "bad_beacon_value": 500}
 
 
 def _refusal(wrong: Refused) -> aioweb.Response:

@@ -112,7 +112,7 @@ def test_questions_are_bounded_and_asked_again_cost_nothing(tmp_path):
         await asyncio.sleep(0)
         with pytest.raises(Refused) as refused:
             await one.value(90)
-        assert refused.value.code == "busy"
+        assert refused.value.code == "node_busy"
         assert all(isinstance(each, Refused) for each in await asyncio.gather(*tasks, return_exceptions=True))
 
     asyncio.run(play())
