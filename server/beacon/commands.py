@@ -14,14 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from aiohttp import web as aioweb
 
 from drawing.beacon import QUICKNET, Local, chain_hash
 from drawing.errors import Refused
 from drawing.keys import MAX_FILE, parse_keys
 from server.beacon.dealer import deal
 from server.beacon.group import make_group, read_group
-from server.beacon.node import Node
+from server.beacon.node import Node, listening
 from server.beacon.store import Store
 from server.beacon_client import Relays
 from server.files import read_bounded, write_new
@@ -198,14 +197,9 @@ def _show(path: Path, lang: str) -> None:
 
 async def _serve(node: Node, host: str, port: int) -> None:
     """Until the process is asked to end."""
-    runner = aioweb.AppRunner(node.application(), access_log=None, keepalive_timeout=15, shutdown_timeout=5)
-    await runner.setup()
     ended = asyncio.Event()
     with suppress(NotImplementedError):
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, ended.set)
-    try:
-        await aioweb.TCPSite(runner, host, port).start()
+    async with listening(node, host, port):
         await ended.wait()
-    finally:
-        await runner.cleanup()

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -41,6 +41,8 @@ PEER_SECONDS = 3.0
 MAX_VALUES = 1024  # rounds that a node remembers: the same question again costs nothing
 MAX_JOINING = 16  # rounds that it joins at the same time
 MAX_BACKOFF = 30.0
+MAX_CONNECTIONS = 256
+CONNECTION_SECONDS = 30.0  # no question takes so long: whoever sends slowly is not waited for
 
 
 @dataclass
@@ -388,3 +390,31 @@ _STATUS = {"round_not_due": 404, "no_share_yet": 503, "too_few_partials": 503, "
 
 def _refusal(wrong: Refused) -> aioweb.Response:
     return _answer({"error": wrong.code, **wrong.params}, _STATUS.get(wrong.code, 500))
+
+
+@asynccontextmanager
+async def listening(
+    node: Node, host: str, port: int, *, most: int = MAX_CONNECTIONS, seconds: float = CONNECTION_SECONDS
+) -> AsyncIterator[None]:
+    """The node at an address, until the block ends: at most so many connections, each for at most so many seconds."""
+    runner = aioweb.AppRunner(node.application(), access_log=None, keepalive_timeout=15, shutdown_timeout=5)
+    await runner.setup()
+    loop = asyncio.get_running_loop()
+    server = runner.server
+    if server is None:  # only before `setup`
+        raise Refused("no_share_yet", "node", status="down")
+
+    def accept() -> asyncio.Protocol:
+        handler = server()
+        full = len(server.connections) >= most
+        loop.call_later(0.05 if full else seconds, handler.force_close)  # not at once: its transport comes after this call
+        return handler
+
+    try:
+        socket = await loop.create_server(accept, host or None, port, reuse_address=True)
+        try:
+            yield
+        finally:
+            socket.close()
+    finally:
+        await runner.cleanup()

@@ -17,7 +17,7 @@ from drawing.errors import Refused
 from server.__main__ import cli
 from server.beacon.dealer import deal
 from server.beacon.group import Group, read_group
-from server.beacon.node import MAX_JOINING, Node, Peer
+from server.beacon.node import MAX_JOINING, Node, Peer, listening
 from server.beacon.setup import Board
 from server.beacon.shares import sign_partial
 from server.beacon.store import Store
@@ -135,6 +135,30 @@ def test_the_routes_answer_in_drand_s_form(tmp_path):
         "/info": 200, "/health": 200, "/public/latest": 200, "/public/3": 200, "/public/99999999": 404, "/public/x": 404,
         "/node/partial/3": 200, "/other": 404, "/wrong/info": 404,
     }  # fmt: skip
+
+
+def test_connections_are_few_and_short(tmp_path):
+    dealt(tmp_path)
+    one = node(tmp_path, 1)
+    port = int(one.group.member(1).address.rpartition(":")[2])
+
+    async def play() -> list[bytes]:
+        found = []
+        async with listening(one, "127.0.0.1", port, most=3, seconds=0.6):
+            slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            found.append(await asyncio.wait_for(reader.read(), 0.4))  # one too many: closed at once
+            writer.close()
+            for each, held in slow:
+                held.write(b"GET /info HTT")
+                found.append(await asyncio.wait_for(each.read(), 2))  # never sent its question: closed after a while
+                held.close()
+            async with open_session(2.0) as session:
+                found.append(str((await ask(session, f"http://127.0.0.1:{port}/info", 65_536))[0]).encode())
+        return found
+
+    assert asyncio.run(play()) == [b"", b"", b"", b"", b"200"]
 
 
 def test_a_node_without_a_share_says_so(tmp_path):
