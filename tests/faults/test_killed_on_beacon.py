@@ -49,7 +49,7 @@ def test_killed_anywhere_on_a_beacon_it_goes_on_with_the_same_rounds(library, tm
         whole = run(library, begin("whole"), 10**9, "after", start, address)
         assert whole.returncode == 0, whole.stderr
         calls = int(whole.stdout.rpartition("calls ")[2])
-        for number in range(counts("draw run on a beacon killed", 5, 100)):
+        for number in range(counts("draw run on a beacon killed", 3, 100)):
             out = begin(f"draw-{number}")
             k, when = chance.randrange(1, calls + 1), chance.choice(("before", "after"))
             first = run(library, out, k, when, start, address)
