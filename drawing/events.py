@@ -14,10 +14,11 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any
 
+from drawing.beacon import round_number
 from drawing.canonical import EVENT_TYPE, TH, dumps, loads, pae
 from drawing.errors import Refused
 from drawing.merkle import leaf_hash
-from drawing.model import big, choice, digest, flag, hexes, many, name, nested, shape_of, text, time, whole, word
+from drawing.model import big, choice, digest, flag, hexes, many, name, nested, optional, shape_of, tagged, text, time, whole, word
 
 VERSION = "draw/v1"
 CONTRIBUTION_TYPE = "application/vnd.lotroom.contribution.v1+json"
@@ -30,6 +31,8 @@ UNIFORM, FAIR = METHODS = ("uniform/1", "fair/1")
 
 _slot = whole(0, MAX_SLOTS - 1)
 _slots = many(_slot, 1, MAX_SLOTS)
+_value = hexes(80, 48)  # a draw key's ECVRF proof, or a beacon's signature
+_lots = optional(round_number)  # the beacon's round for the next lots
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,15 @@ class NoBeacon:
 
 
 @dataclass(frozen=True, slots=True)
+class Beacon:
+    """Public randomness: one future round of one network that the key list pins, known by its chain hash."""
+
+    kind: Annotated[str, choice("drand", "local")]
+    network: Annotated[bytes, digest]
+    round: Annotated[int, round_number]
+
+
+@dataclass(frozen=True, slots=True)
 class Deadlines:
     """Until when contributions and the result are due, Unix seconds."""
 
@@ -192,7 +204,7 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    beacon: Annotated[NoBeacon, nested(NoBeacon)]
+    beacon: Annotated[NoBeacon | Beacon, tagged("kind", {"none": NoBeacon, "drand": Beacon, "local": Beacon})]
     contributors: Annotated[tuple[str, ...], many(name, 1, 40)]
     deadlines: Annotated[Deadlines, nested(Deadlines)]
     evaluation_at: Annotated[int, time]
@@ -252,7 +264,7 @@ class Result:
     placed: Annotated[tuple[Placed, ...], many(nested(Placed), 1, MAX_SLOTS)]
     seed: Annotated[bytes, digest]
     trace: Annotated[bytes, digest]
-    value: Annotated[bytes, hexes(80)]
+    value: Annotated[bytes, _value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +296,7 @@ class Answer:
 class Answers:
     answers: Annotated[tuple[Answer, ...], many(nested(Answer), 1, MAX_SLOTS)]
     round: Annotated[int, whole(1, 10_000)]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +317,7 @@ class Replaced:
     round: Annotated[int, whole(1, 10_000)]
     seed: Annotated[bytes, digest]
     trace: Annotated[bytes, digest]
-    value: Annotated[bytes, hexes(80)]
+    value: Annotated[bytes, _value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +327,7 @@ class Screened:
     bidders: Annotated[bytes, digest]
     rows: Annotated[bytes, digest]
     slots: Annotated[tuple[int, ...], many(_slot, 0, MAX_SLOTS)]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +337,7 @@ class Extended:
     open: Annotated[tuple[int, ...], _slots]
     reason: Annotated[bytes, digest]
     terms: Annotated[Terms, nested(Terms)]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +348,7 @@ class Appointed:
     kind: Annotated[str, choice("direct_choice", "representative")]
     person: Annotated[bytes, digest]
     place: Annotated[int, _slot]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,19 +229,34 @@ class Ceremony:
         return self._wider[number]
 
     def _widened(self, plan: Plan, slots: Sequence[Slot], gone: Iterable[bytes], number: int) -> Material:
-        made = rebuild(self.request, self.material.entries, self.secret, self.snapshot_id, plan, self.request.evaluation_at)
+        made = self._screened_again(plan, weighted=self.request.method == FAIR)
         need = rest_need(made.roll, plan, slots, gone)
         return self._tabled(made, need, number) if count(made.roll.field, need) else made
 
+    def _screened_again(self, plan: Plan, *, weighted: bool) -> Material:
+        entries, at = self.material.entries, self.request.evaluation_at
+        return rebuild(self.request, entries, self.secret, self.snapshot_id, plan, at, weighted=weighted)
+
     def _tabled(self, made: Material, need: Need, number: int) -> Material:
-        """With the table of `fair/1`, which is fitted once and kept: floats of another run could differ in the last place."""
+        """With the table of `fair/1`, which is fitted once and kept: floats of another run could differ in the last place.
+
+        A commit without a fair table is refused. An extension goes on under `uniform/1`, for the draw has begun; an empty file remembers it.
+        """
         if self.request.method != FAIR:
             return made
         path = self.folder / f"table-{number}.json"
         if not path.exists():
             self.say("fitting", people=made.roll.size)
-            write_whole(path, table_bytes(fit(made.roll.field, need)), mode=0o600)
-        return made.with_table(read_bounded(path, MAX_TABLE))
+            try:
+                table = table_bytes(fit(made.roll.field, need))
+            except Refused as wrong:
+                if wrong.code != "fit_not_reached" or not number:
+                    raise
+                self.say("uniform_instead")
+                table = b""
+            write_whole(path, table, mode=0o600)
+        kept = read_bounded(path, MAX_TABLE)
+        return made.with_table(kept) if kept else self._screened_again(made.plan, weighted=False)
 
     def commit_body(self, draw: Draw) -> Committed:
         """Everything fixed. Times count from the opening, so the body is the same on every run."""

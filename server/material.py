@@ -19,7 +19,7 @@ from drawing.conflict import Case
 from drawing.days import date_of
 from drawing.draw import Slot
 from drawing.errors import Refused
-from drawing.events import FAIR, Chances, Plan, RuleSet, Snapshot, Terms
+from drawing.events import FAIR, UNIFORM, Chances, Plan, RuleSet, Snapshot, Terms
 from drawing.fair import Need, count, numerators, sampler_for
 from drawing.lots import first_need, rest_need
 from drawing.model import shape_of
@@ -100,7 +100,7 @@ class Material:
             decisions=self.pool.decisions_root,
             declarations=TH("draw/v1/declarations", self.secret.of("declarations-salt"), self.declarations),
             groups_checked=Case.parse(rule_set, self.declarations).groups_checked,
-            method=self.request.method,
+            method=FAIR if self.roll.table_bytes else UNIFORM,
             plan=self.plan,
             roll=self.roll.digest,
             rule_set=RuleSet(sha256(rule_set).digest(), rules_id, version),
@@ -162,14 +162,16 @@ def identity_of(record: bytes) -> bytes:
 
 def make_material(request: Request, records: Sequence[bytes], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int) -> Material:
     """Screen everybody and build the pool of a commit."""
-    return rebuild(request, make_entries(records, secret), secret, snapshot_id, plan, evaluation_at)
+    weighted = request.method == FAIR
+    return rebuild(request, make_entries(records, secret), secret, snapshot_id, plan, evaluation_at, weighted=weighted)
 
 
-def rebuild(request: Request, entries: Sequence[Entry], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int) -> Material:
-    """The same for entries that exist: an extension screens the same snapshot under a wider plan."""
+def rebuild(
+    request: Request, entries: Sequence[Entry], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int, *, weighted: bool
+) -> Material:
+    """The same for entries that exist: an extension screens the same snapshot under a wider plan. `weighted`: the records' weights count."""
     _, _, rule_set = request.rule_set()
     case = Case.parse(rule_set, request.declarations())
-    weighted = request.method == FAIR
     question = Question(plan, date_of(evaluation_at), date_of(evaluation_at, plan.recent_days), weighted)
     chunks = list(blind_many(entries, snapshot_id, case, question))
     pool = assemble(chunks, draw_secret=secret.of("draw-secret"))
