@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
@@ -98,7 +98,7 @@ class _Solver(highspy.Highs):
         self.setOptionValue("output_flag", False)
         super().enableCallbacks()  # type: ignore[no-untyped-call]
 
-    def row(self, low: float, high: float, columns: Sequence[int] | NDArray[np.int32], values: Sequence[float] | Floats) -> None:
+    def row(self, low: float, high: float, columns: Sequence[int] | NDArray[np.signedinteger[Any]], values: Sequence[float] | Floats) -> None:
         """Add a row."""
         self.addRow(low, high, len(columns), np.asarray(columns, np.int32), np.asarray(values, float))
 
@@ -271,7 +271,9 @@ class _Panels:
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        return list(np.rint(solver.getSolution().col_value).astype(np.int64).reshape(number, width) @ np.eye(self.kinds, dtype=np.int64)[there])
+        return list(
+            np.rint(solver.getSolution().col_value).astype(np.int64).reshape(number, width) @ np.eye(self.kinds, dtype=np.int64)[there]
+        )
 
     def exchanges(self, panel: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """The types that sit, and for each of them and every type whether one person may make way for one of the other."""

@@ -6,10 +6,7 @@ import random
 from fractions import Fraction
 from itertools import product
 
-import pytest
-
-from drawing.errors import Refused
-from drawing.lottery import Kind, Lottery, Quota, Task, gini, lottery_bytes, parse_lottery
+from drawing.lottery import Kind, Quota, Task, lottery_bytes, parse_lottery
 from server.leximin import make_lottery
 from tests.conftest import counts
 
@@ -98,7 +95,10 @@ def a_task(chance: random.Random, *, lawful: bool = True) -> Task:
     features = chance.randint(1, 3)
     quotas = [(feature, value) for feature in range(features) for value in range(chance.randint(2, 3))]
     number = {quota: n for n, quota in enumerate(quotas)}
-    people = [tuple(number[chance.choice([q for q in quotas if q[0] == feature])] for feature in range(features)) for _ in range(chance.randint(4, 9))]
+    people = [
+        tuple(number[chance.choice([q for q in quotas if q[0] == feature])] for feature in range(features))
+        for _ in range(chance.randint(4, 9))
+    ]
     panel = chance.randint(1, min(4, len(people)))
     seated = chance.sample(people, panel)
     limits = []
