@@ -137,7 +137,8 @@ def of_lottery(lottery: Lottery) -> Report:
         people=task.size,
         types=len(task.kinds),
         groups=tuple(
-            Group(f"{kinds[each]} 类", f"{kinds[each]} types", people[each], each[0], each[0], each[1]) for each in sorted(people)
+            Group(f"{kinds[each]} 类", f"{kinds[each]} type{'s' * (kinds[each] > 1)}", people[each], each[0], each[0], each[1])
+            for each in sorted(people)
         ),
         gini=gini(zip(lottery.chances, (kind.people for kind in task.kinds), strict=True)),
         mean=Fraction(task.panel, task.size),
@@ -364,7 +365,7 @@ def decimal(number: Fraction, places: int) -> str:
     """A number of at least 0 with so many decimals, rounded, without floats."""
     unit = 10**places
     whole = (number * unit * 2 + 1) // 2
-    return f"{whole // unit}.{whole % unit:0{places}d}"
+    return f"{whole // unit}.{whole % unit:0{places}d}" if places else str(whole)
 
 
 def shown(number: Fraction) -> str:

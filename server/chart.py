@@ -15,9 +15,9 @@ ROW, TOP, FOOT = 26, 86, 30
 STYLE = """
 text { font: 13px system-ui, "Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", sans-serif; fill: #1c1c1e }
 .page { fill: #ffffff } .title { font-size: 16px; font-weight: 600 } .soft { fill: #5c5f66 }
-.grid { stroke: #d6d8dc } .bar { fill: #2f6fb5 } .target { stroke: #b3261e; stroke-width: 2 }
+.grid { stroke: #d6d8dc } .body { fill: #b9d3ee } .bar { fill: #1f5a9c } .target { stroke: #b3261e; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
-  text { fill: #ececee } .page { fill: #17181b } .soft { fill: #a6a9b0 } .grid { stroke: #3a3d43 } .bar { fill: #78b0ee } .target { stroke: #ff8a80 }
+  text { fill: #ececee } .page { fill: #17181b } .soft { fill: #a6a9b0 } .grid { stroke: #3a3d43 } .body { fill: #2c4d70 } .bar { fill: #8fc0f5 } .target { stroke: #ff8a80 }
 }
 """
 
@@ -64,7 +64,8 @@ def _bar(group: Group, y: int, at: object, lang: str) -> Sequence[str]:
     start = decimal(max(Fraction(least) - (width - (Fraction(most) - Fraction(least))) / 2, Fraction(0)), 2)
     return [
         f'<text x="{NAME - 10}" y="{y + 17}" text-anchor="end">{escape(_short(name))}</text>',
-        f'<rect class="bar" x="{start}" y="{y + 6}" width="{decimal(width, 2)}" height="14" rx="2"/>',
+        f'<rect class="body" x="{NAME}" y="{y + 6}" width="{decimal(Fraction(most) - NAME, 2)}" height="14"/>',
+        f'<rect class="bar" x="{start}" y="{y + 6}" width="{decimal(width, 2)}" height="14"/>',
         f'<line class="target" x1="{at(group.target)}" y1="{y + 2}" x2="{at(group.target)}" y2="{y + 24}"/>',
         f'<text class="soft" x="{NAME + PLOT + 12}" y="{y + 17}">{escape(people)} · {note}</text>',
     ]

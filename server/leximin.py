@@ -98,7 +98,9 @@ class _Solver(highspy.Highs):
         self.setOptionValue("output_flag", False)
         super().enableCallbacks()  # type: ignore[no-untyped-call]
 
-    def row(self, low: float, high: float, columns: Sequence[int] | NDArray[np.signedinteger[Any]], values: Sequence[float] | Floats) -> None:
+    def row(
+        self, low: float, high: float, columns: Sequence[int] | NDArray[np.signedinteger[Any]], values: Sequence[float] | Floats
+    ) -> None:
         """Add a row."""
         self.addRow(low, high, len(columns), np.asarray(columns, np.int32), np.asarray(values, float))
 

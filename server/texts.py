@@ -98,7 +98,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "{method}：{people} 人中抽 {panel} 人，每人被抽中的机会",
         "{method}: the chance of each of {people} people to be among the {panel} drawn",
     ),
-    "chart_legend": ("横条：同组人的机会；竖线：目标", "bar: chances within a group; line: its target"),
+    "chart_legend": (
+        "横条：同组人的机会（深色为最小到最大）；红线：应有的机会",
+        "bar: chances of a group, dark from the smallest to the largest; red line: what they should be",
+    ),
     "chart_people": ("{people} 人", "{people} people"),
     "chart_more": ("其余 {count} 组未画出", "{count} more groups are not drawn"),
     "lottery_good": (
