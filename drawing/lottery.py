@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Protocol
 
 from drawing.canonical import dumps, loads
 from drawing.errors import Refused
@@ -292,9 +292,19 @@ class Drawn(NamedTuple):
     people: tuple[tuple[int, int], ...]
 
 
+class Integers(Protocol):
+    """Where integers come from: `Dice`, or in a test whatever walks through all outcomes."""
+
+    def below(self, bound: int) -> int: ...
+
+
 def draw(lottery: Lottery, seed: bytes) -> Drawn:
     """The panel of a seed. The same file and seed give the same people on any machine."""
-    dice = Dice(seed, STAGE)
+    return draw_by(lottery, Dice(seed, STAGE))
+
+
+def draw_by(lottery: Lottery, dice: Integers) -> Drawn:
+    """One ticket, then people inside each of its types, type by type."""
     left = dice.below(lottery.size)
     place = 0
     while left >= lottery.tickets[place].copies:
