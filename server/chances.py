@@ -190,6 +190,7 @@ class Standing:
         secret = self.material.secret.of("draw-secret")
         names = [group_name(self.material.plan, kind)[1] for kind in pool.types]
         tags: dict[str, bytes] = {}
+        known: dict[tuple[Cell, int], tuple[str, ...]] = {}
         for place in sorted(range(len(pool.order)), key=pool.order.__getitem__):
             fate = pool.fates[place]
             if not isinstance(fate, Type):
@@ -198,11 +199,13 @@ class Standing:
             if employer not in tags:
                 tags[employer] = employer_tag(secret, employer)
             cell, kind = doing.cell_of(tags[employer]), numbers[fate]
-            numerator = sum(doing.numerators_of(cell, kind))
-            target = self.targets.get((kind, cell.number), self.targets.get((kind, -1), Fraction(0)))
+            if (cell, kind) not in known:
+                numerator = sum(doing.numerators_of(cell, kind))
+                target = self.targets.get((kind, cell.number), self.targets.get((kind, -1), Fraction(0)))
+                shown = (decimal(Fraction(numerator, total), 9), names[kind], decimal(target, 9))
+                known[cell, kind] = (str(numerator), str(total), *shown)
             number = json.loads(self.material.entries[pool.order[place]].record)["id_number"]
-            shown = (decimal(Fraction(numerator, total), 9), names[kind], decimal(target, 9))
-            yield (number, str(numerator), str(total), *shown)
+            yield (number, *known[cell, kind])
 
 
 def of_library(records: Sequence[bytes], request: Request, method: str = "") -> Standing:

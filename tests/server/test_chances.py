@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import stat
-import time
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from drawing.proof import parse_proof
 from server.__main__ import cli
 from server.chances import Group, Report, _shares, decimal, of_library
 from server.chart import chart
+from server.folder import State
 from server.library.demo import make_library
 from server.library.read_sheet import read_library
 from server.request import read_request
@@ -58,7 +58,8 @@ def test_chances_are_those_that_the_commit_of_a_real_draw_holds(method, library,
     assert done.exit_code == 0, done.output
     events = parse_proof((tmp_path / "draw/proof.json").read_bytes()).events
     terms = next(logged.event.body.terms for logged in events if isinstance(logged.event.body, Committed))
-    standing = of_library(read_library(library).records, read_request(request, int(time.time())))
+    state = State.parse((tmp_path / "draw/ceremony.json").read_bytes())  # relative times count from the draw's own beginning
+    standing = of_library(read_library(library).records, read_request(request, state.started_at))
     assert work(standing.material.roll.field, standing.need).total == terms.total
     assert standing.report.smallest == Fraction(terms.chances.smallest, terms.total)
     assert standing.report.largest == Fraction(terms.chances.largest, terms.total)
@@ -188,7 +189,7 @@ def test_two_csv_files_give_chances_a_lottery_and_a_draw_that_can_be_done_again(
     done = lotroom(*words, "--json", "--lottery", tmp_path / "l.json", "--csv", tmp_path / "t.csv", "--svg", tmp_path / "t.svg")
     assert done.exit_code == 0, done.output
     value = json.loads(done.output)
-    assert WANTED <= value.keys()
+    assert value.keys() >= WANTED
     assert (value["people"], value["panel"], value["types"], value["method"]) == (60, 12, 4, "leximin/1")
     assert value["exact"] == {
         "smallest_chance": "3/20", "largest_chance": "3/10", "mean_chance": "1/5", "gini": "1/6", "bound": "3/20", "ratio": "1",
@@ -200,7 +201,9 @@ def test_two_csv_files_give_chances_a_lottery_and_a_draw_that_can_be_done_again(
     assert lottery.is_best
     drawn = [lotroom("lottery", tmp_path / "l.json", "--seed", "07" * 32, "--json") for _ in range(2)]
     assert drawn[0].output == drawn[1].output
-    named = lotroom("lottery", tmp_path / "l.json", "--seed", "07" * 32, "--json", "--respondents", assembly[0], "--categories", assembly[1])
+    named = lotroom(
+        "lottery", tmp_path / "l.json", "--seed", "07" * 32, "--json", "--respondents", assembly[0], "--categories", assembly[1]
+    )
     places = json.loads(named.output)["respondents"]
     assert len(set(places)) == 12
     assert sum(1 for place in places if (place - 1) % 3) == 6

@@ -156,7 +156,9 @@ def an_assembly(people: int, panel: int, seed: int) -> Task:
         for _ in range(people)
     ]
     seated = [sum(n in person for person in everybody[:panel]) for n in range(len(quotas))]
-    limits = tuple(Quota(f, max(0, seated[n] - chance.randint(0, 1)), seated[n] + chance.randint(0, 1), f"v{v}") for n, (f, v) in enumerate(quotas))
+    limits = tuple(
+        Quota(f, max(0, seated[n] - chance.randint(0, 1)), seated[n] + chance.randint(0, 1), f"v{v}") for n, (f, v) in enumerate(quotas)
+    )
     kinds = tuple(Kind(everybody.count(kind), kind) for kind in sorted(set(everybody)))
     return Task(panel, tuple(f"f{n}" for n in range(len(sizes))), limits, kinds)
 
