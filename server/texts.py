@@ -124,6 +124,60 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "answers file, line {line}: the columns are slot,answer(accepted|left),reason",
     ),
     "library_has_errors": ("专家库中 {bad} 行有误，未参加抽取", "{bad} rows of the library have errors and take no part"),
+    "chances_head": (
+        "{method}：{people} 名合格人员，{types} 类，抽 {panel} 人",
+        "{method}: {people} eligible people of {types} types, {panel} are drawn",
+    ),
+    "chances_panels": ("合法的组成方案共 {panels} 个", "{panels} lawful panels"),
+    "chances_tickets": ("签数 {tickets}（每签等可能）", "{tickets} tickets, each equally likely"),
+    "chances_range": (
+        "机会：最小 {least}，平均 {mean}，最大 {most}",
+        "chances: smallest {least}, mean {mean}, largest {most}",
+    ),
+    "chances_bound": (
+        "已证明任何方法的最小机会不超过 {bound}；达到其 {ratio}",
+        "proven: no method gives everybody more than {bound}; {ratio} of it is reached",
+    ),
+    "chances_gini": ("基尼系数 {gini}", "Gini coefficient {gini}"),
+    "chances_best": (
+        "已证明：任何人的机会都不能再提高，除非降低机会不比他大的人",
+        "proven: nobody's chance can be raised without lowering one that is not larger",
+    ),
+    "chances_group": (
+        "{name}：{people} 人，{least} 至 {most}，目标 {target}",
+        "{name}: {people} people, {least} to {most}, target {target}",
+    ),
+    "chances_never": ("不可能抽中：{name}，{people} 人（{reason}）", "cannot be drawn: {name}, {people} people ({reason})"),
+    "chances_excluded": ("排除 {rule} {text}：{people} 人", "excluded by {rule} {text}: {people} people"),
+    "never_quotas": ("没有合法方案能容纳", "no lawful panel holds them"),
+    "never_recent": ("近期抽中人数的限制", "the cap on people drawn recently"),
+    "never_sites": ("各会场都要有人的要求", "every required site needs somebody"),
+    "never_employers": ("同一单位只能一人", "one person per employer"),
+    "never_together": ("几条规定合在一起", "several rules together"),
+    "private_list_written": (
+        "已写入 {path}：内含证件号码，属保密材料，勿外传",
+        "Wrote {path}: it holds document numbers and is private; do not pass it on",
+    ),
+    "chart_written": ("图已写入 {path}", "Wrote the chart {path}"),
+    "table_written": ("表已写入 {path}", "Wrote the table {path}"),
+    "lottery_written": ("抽签文件已写入 {path}（不含个人信息）", "Wrote the lottery {path} (nothing personal in it)"),
+    "chart_title": (
+        "{method}：{people} 人中抽 {panel} 人，每人被抽中的机会",
+        "{method}: the chance of each of {people} people to be among the {panel} drawn",
+    ),
+    "chart_legend": (
+        "横条：同组人的机会（深色为最小到最大）；红线：应有的机会",
+        "bar: chances of a group, dark from the smallest to the largest; red line: what they should be",
+    ),
+    "chart_people": ("{people} 人", "{people} people"),
+    "chart_more": ("其余 {count} 组未画出", "{count} more groups are not drawn"),
+    "lottery_good": (
+        "抽签文件有效：{tickets} 签，最小机会 {least}，已证明的上限 {bound}",
+        "The lottery is valid: {tickets} tickets, smallest chance {least}, proven bound {bound}",
+    ),
+    "lottery_drawn": ("抽中第 {ticket} 种签", "Ticket {ticket} is drawn"),
+    "lottery_person": ("  {name}：该类第 {number} 人{row}", "  {name}: person {number} of this type{row}"),
+    "lottery_row": ("，名单第 {row} 人", ", respondent {row}"),
     "demo_step": ("== {text}", "== {text}"),
 }
 

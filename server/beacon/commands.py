@@ -171,14 +171,14 @@ def beacon_commands(clock: Callable[[], float], sleep: Callable[[float], None]) 
         try:
             value = Relays(relays, lambda: int(clock()), sleep, say, wait=False)(network, number)
         except Waiting as pause:
-            click.echo(tell(f"waiting_{pause.code}", lang, **shown(pause)), err=True)
+            click.echo(tell(f"waiting_{pause.code}", lang, **local_values(pause)), err=True)
             sys.exit(3)
         click.echo(value.hex())
 
     return beacon
 
 
-def shown(pause: Waiting) -> dict[str, object]:
+def local_values(pause: Waiting) -> dict[str, object]:
     """The values of a Waiting as people read them: moments in local time."""
     params = dict(pause.params)
     if "until" in params:
