@@ -1,0 +1,16 @@
+/**
+ * Slots (docs/spec/draw.md 4.1): who sits in one, and whether it is open.
+ */
+
+/** @typedef {"pending"|"accepted"|"left"|"used"|"appointed"} SlotState */
+/** @typedef {{seat: number, reserve: boolean, tags: Uint8Array[], state: SlotState, notified: boolean, unsealed: boolean}} Slot */
+
+/** @param {Slot} slot */
+export function isOpen(slot) {
+  return !slot.reserve && slot.state === "left";
+}
+
+/** Who sits in a slot, if anybody. @param {Slot | undefined} slot */
+export function occupant(slot) {
+  return slot && (slot.state === "pending" || slot.state === "accepted") ? slot.tags[slot.tags.length - 1] : undefined;
+}
