@@ -9,6 +9,7 @@ import { judgeNote, parseCheckpoint, reachesQuorum } from "./note.js";
 
 /**
  * @typedef {import("./note.js").Checkpoint & {times: Map<string, number>}} Seen
+ * @typedef {import("./note.js").Policy} Policy
  * @typedef {import("./proof.js").Proof} Proof
  * @typedef {import("./report.js").Report} Report
  * @typedef {import("./draw.js").Draw} Draw
@@ -28,24 +29,30 @@ export function refusalIsFault(report, check, place, run) {
 }
 
 /**
- * A1 and A2 but for CP0. @param {Proof} proof @param {import("./keys.js").KeyList | null} keys @param {Report} report
- * @returns {Seen[] | null} none usable if one is invalid
+ * A1 and A2 but for CP0. The first invalid checkpoint is named; those after it are not looked at. One of another origin or without a quorum is
+ * a fault, and still usable. @param {Proof} proof @param {Policy | null} policy @param {Report} report
+ * @returns {Seen[] | null} none usable if one is invalid, or if no key list says whose signatures count
  */
-export function readCheckpoints(proof, keys, report) {
+export function readCheckpoints(proof, policy, report) {
+  if (!policy) return null;
   /** @type {Seen[]} */
   const seen = [];
-  proof.checkpoints.forEach((text, n) => {
-    const check = n < proof.checkpoints.length - 1 ? "A1" : "A2";
+  const last = proof.checkpoints.length - 1;
+  for (const [n, text] of proof.checkpoints.entries()) {
+    const check = n < last ? "A1" : "A2";
     const place = `checkpoint ${n}`;
-    refusalIsFault(report, check, place, () => {
+    const valid = refusalIsFault(report, check, place, () => {
       const note = parseCheckpoint(text);
-      const times = keys ? judgeNote(note, keys.policy) : new Map();
-      if (note.origin !== proof.origin) throw new Refused("other_origin");
-      seen.push({ ...note, times });
-      if (keys && keys.policy.quorum !== "none" && !reachesQuorum(keys.policy, new Set(times.keys()))) throw new Refused("no_quorum");
+      seen.push({ ...note, times: judgeNote(note, policy) });
     });
-  });
-  return seen.length === proof.checkpoints.length ? seen : null;
+    if (!valid) {
+      report.skip(["A2"], "no_checkpoint");
+      return null;
+    }
+    if (seen[n].origin !== proof.origin) report.fault(check, "other_origin", {}, place);
+    if (policy.quorum !== "none" && !reachesQuorum(policy, new Set(seen[n].times.keys()))) report.fault(check, "no_quorum", {}, place);
+  }
+  return seen;
 }
 
 /** I1 and I2. @param {Proof} proof @param {Seen[]} seen @param {Report} report */

@@ -7,10 +7,10 @@
  */
 
 import { hex, same } from "./bytes.js";
-import { judgeAppointed, judgeAbandoned, judgeAnswers, judgeAttestations, judgeClosed, judgeCommit, judgeContribution, judgeExtension,
-  judgeNotified, judgeParties, judgeReplaced, judgeResult, judgeScreened, judgeSteppedIn, judgeUnsealed } from "./guards.js";
+import { isMove, isToAnswer, isToNotify, isToUnseal, judgeAbandoned, judgeAttestations, judgeClosed, judgeCommit, judgeContribution,
+  judgeExtension, judgeItems, judgeParties, judgeReplaced, judgeResult, judgeScreened, judgeSteppedIn, judgeUnsealed } from "./guards.js";
 import { statesBytes } from "./seed.js";
-import { isOpen, occupant } from "./slots.js";
+import { isOpen, moved, occupant } from "./slots.js";
 
 /** @typedef {import("./events.js").Event} Event */
 /** @typedef {"new"|"opened"|"attested"|"committed"|"ready"|"seated"|"open"|"drawing"|"redraw"|"widening"|"widened"|"stopped"|"closed"|"abandoned"} Phase */
@@ -29,7 +29,7 @@ import { isOpen, occupant } from "./slots.js";
  */
 /**
  * What a later check needs of one moment: the slots before an event, with the event.
- * @typedef {{event: Event, slots: Slot[], gone: Set<string>, terms: number, removed: number}} Moment
+ * @typedef {{event: Event, slots: Slot[], gone: Set<string>, terms: number, removed: number, stage: Stage["kind"] | undefined}} Moment
  */
 
 /** @type {Record<Phase, string[]>} */
@@ -107,7 +107,7 @@ export class Draw {
   remember(event) {
     this.moments.push({
       event, slots: this.slots.map((slot) => ({ ...slot, tags: [...slot.tags] })), gone: new Set(this.gone), terms: this.commits.length - 1,
-      removed: this.screenings.length,
+      removed: this.screenings.length, stage: this.stages[this.stages.length - 1]?.kind,
     });
   }
 }
@@ -150,7 +150,7 @@ export function step(project, event, fault) {
   if (event.type === "contributed") {
     const nth = (project.contributions.get(event.body.key) ?? 0) + 1;
     project.contributions.set(event.body.key, nth);
-    if (listed && event.body.nth !== nth) fault("C5", "hidden_contribution", { key: event.body.key, nth: event.body.nth, seen: nth });
+    if (event.body.nth !== nth) fault("C5", "hidden_contribution", { key: event.body.key, nth: event.body.nth, seen: nth });
   }
   if (listed) EFFECTS[event.type](project, event, fault);
   project.events++;
@@ -176,9 +176,9 @@ function stageOf(draw) {
   return draw.stages[draw.stages.length - 1];
 }
 
-/** Whether everybody expected has contributed. @param {Stage} stage */
+/** Whether there are as many contributions as expected. @param {Stage} stage */
 export function complete(stage) {
-  return stage.expected.every((name) => stage.given.some((each) => each.name === name));
+  return stage.given.length >= stage.expected.length;
 }
 
 /** @param {Draw} draw @param {Event} event */
@@ -204,12 +204,10 @@ function seatPeople(draw, placed) {
   }
 }
 
-/** @param {Draw} draw @param {number} number */
+/** @param {Draw} draw @param {number} number of a slot with an occupant */
 function leave(draw, number) {
   const slot = draw.slots[number];
-  if (!slot) return;
-  const tag = occupant(slot);
-  if (tag) draw.gone.add(hex(tag));
+  draw.gone.add(hex(/** @type {Uint8Array} */ (occupant(slot))));
   slot.state = "left";
 }
 
@@ -279,26 +277,25 @@ const EFFECTS = {
     draw.checked = true;
   },
   notified({ draw }, event, fault) {
-    judgeNotified(draw, event, fault);
-    for (const { slot } of event.body.notices) if (draw.slots[slot]) draw.slots[slot].notified = true;
+    judgeItems(draw, event, event.body.notices, "notices_disordered", fault);
+    for (const { slot } of event.body.notices)
+      if (isToNotify(draw.slots[slot])) draw.slots[slot].notified = true;
+      else fault("C1", "nobody_to_notify", { slot });
   },
   answers({ draw }, event, fault) {
-    judgeAnswers(draw, event, fault);
+    judgeItems(draw, event, event.body.answers, "answers_disordered", fault);
     for (const { slot, state } of event.body.answers)
-      if (state === "left") leave(draw, slot);
-      else if (draw.slots[slot]) draw.slots[slot].state = state;
+      if (!isToAnswer(draw.slots[slot], state)) fault("C1", "nobody_to_answer", { slot });
+      else if (state === "left") leave(draw, slot);
+      else draw.slots[slot].state = state;
     openOrSeated(draw);
   },
   stepped_in({ draw }, event, fault) {
     draw.remember(event);
     judgeSteppedIn(draw, event, fault);
-    for (const { reserve, slot } of event.body.moves) {
-      const [from, to] = [draw.slots[reserve], draw.slots[slot]];
-      const tag = occupant(from);
-      if (!to || !tag) continue;
-      Object.assign(to, { tags: [...to.tags, tag], state: from.state, notified: from.notified, unsealed: from.unsealed });
-      from.state = "used";
-    }
+    for (const { reserve, slot } of event.body.moves)
+      if (isMove(draw.slots[reserve], draw.slots[slot])) draw.slots = moved(draw.slots, reserve, slot);
+      else fault("D5", "bad_move", { slot });
     draw.checked = false;
     openOrSeated(draw);
   },
@@ -306,7 +303,9 @@ const EFFECTS = {
     judgeScreened(draw, event, fault);
     draw.screenings.push(event);
     if (draw.phase === "committed") return;
-    for (const slot of event.body.slots) leave(draw, slot);
+    for (const slot of event.body.slots)
+      if (occupant(draw.slots[slot])) leave(draw, slot);
+      else fault("C1", "nobody_to_screen", { slot });
     draw.checked = false;
     openOrSeated(draw);
   },
@@ -318,19 +317,22 @@ const EFFECTS = {
     draw.phase = "widened";
   },
   appointed({ draw }, event, fault) {
-    judgeAppointed(draw, event, fault);
     const { kind, place } = event.body;
     if (kind === "representative") {
+      if (place >= draw.terms.plan.representatives || draw.representatives.has(place)) fault("C1", "no_such_representative", { place });
       draw.representatives.add(place);
       return;
     }
     draw.remember(event);
-    if (draw.slots[place]) draw.slots[place].state = "appointed";
+    if (draw.slots[place] && isOpen(draw.slots[place])) draw.slots[place].state = "appointed";
+    else fault("D5", "slot_not_open", { slot: place });
     openOrSeated(draw);
   },
   unsealed({ draw }, event, fault) {
     judgeUnsealed(draw, event, fault);
-    for (const slot of event.body.slots) if (draw.slots[slot]) draw.slots[slot].unsealed = true;
+    for (const slot of event.body.slots)
+      if (isToUnseal(draw.slots[slot])) draw.slots[slot].unsealed = true;
+      else fault("C1", "nothing_to_unseal", { slot });
     draw.firstUnsealed ??= event;
   },
   closed({ draw }, event, fault) {

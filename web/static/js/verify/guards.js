@@ -13,6 +13,7 @@ import { isWider } from "./terms.js";
  * @typedef {import("./draw.js").Draw} Draw
  * @typedef {import("./draw.js").Stage} Stage
  * @typedef {import("./draw.js").Fault} Fault
+ * @typedef {import("./slots.js").Slot} Slot
  * @typedef {import("./events.js").Event} Event
  */
 
@@ -75,12 +76,23 @@ export function judgeContribution(draw, stage, event, fault) {
   }
 }
 
-/** The draw key's value and the seed of a stage. @param {Draw} draw @param {Stage} stage @param {Event} event @param {Fault} fault */
+/** Keys and outputs of the contributions, sorted; null if one has no output, which R3 names. @param {Stage} stage */
+function pairsOf(stage) {
+  try {
+    return stage.given.map(({ pk, pi }) => ({ pk, beta: proofToHash(pi) })).sort((a, b) => compare(a.pk, b.pk));
+  } catch (error) {
+    why(error);
+    return null;
+  }
+}
+
+/** The draw key's value, and the seed if the value proves. @param {Draw} draw @param {Stage} stage @param {Event} event @param {Fault} fault */
 function judgeSeed(draw, stage, event, fault) {
   const { value, seed } = event.body;
   const key = draw.commit.beacon.draw_key;
+  const pairs = pairsOf(stage);
+  if (!pairs) return;
   try {
-    const pairs = stage.given.map(({ pk, pi }) => ({ pk, beta: proofToHash(pi) })).sort((a, b) => compare(a.pk, b.pk));
     const beta = verifyProof(key, lastAlpha(stage.leaf, stage.round, pairs), value);
     const made = stage.round ? roundSeed(draw.seed, stage.round, key, beta, pairs) : panelSeed(stage.leaf, key, beta, pairs);
     if (!same(made, seed)) fault("R4", "other_seed");
@@ -123,24 +135,29 @@ export function judgeReplaced(draw, stage, event, fault) {
   }
 }
 
-/** @param {Draw} draw @param {Event} event @param {Fault} fault */
-export function judgeNotified(draw, event, fault) {
-  const { notices, round } = event.body;
-  const numbers = notices.map((/** @type {{slot: number}} */ each) => each.slot);
-  if (round !== draw.round || !increasing(numbers, byNumber)) fault("C1", "notices_disordered");
-  for (const slot of numbers) if (!occupant(draw.slots[slot]) || draw.slots[slot].notified) fault("C1", "nobody_to_notify", { slot });
+/** Slots in order, and the present round. @param {Draw} draw @param {Event} event @param {{slot: number}[]} items @param {string} code @param {Fault} fault */
+export function judgeItems(draw, event, items, code, fault) {
+  if (event.body.round !== draw.round || !increasing(items.map(({ slot }) => slot), byNumber)) fault("C1", code);
 }
 
-/** @param {Draw} draw @param {Event} event @param {Fault} fault */
-export function judgeAnswers(draw, event, fault) {
-  const { answers, round } = event.body;
-  const numbers = answers.map((/** @type {{slot: number}} */ each) => each.slot);
-  if (round !== draw.round || !increasing(numbers, byNumber)) fault("C1", "answers_disordered");
-  for (const { slot: number, state } of answers) {
-    const slot = draw.slots[number];
-    if (!occupant(slot) || !slot.notified || (slot.state === "accepted" && state === "accepted"))
-      fault("C1", "nobody_to_answer", { slot: number });
-  }
+/** @param {Slot | undefined} slot */
+export function isToNotify(slot) {
+  return occupant(slot) !== undefined && !slot?.notified;
+}
+
+/** Who accepted may still leave. @param {Slot | undefined} slot @param {string} answer */
+export function isToAnswer(slot, answer) {
+  return occupant(slot) !== undefined && slot?.notified === true && !(slot.state === "accepted" && answer === "accepted");
+}
+
+/** @param {Slot | undefined} slot */
+export function isToUnseal(slot) {
+  return occupant(slot) !== undefined && !slot?.unsealed;
+}
+
+/** Whether a reserve's occupant can come into an open slot of the same seat. @param {Slot | undefined} from @param {Slot | undefined} to */
+export function isMove(from, to) {
+  return from !== undefined && to !== undefined && isOpen(to) && from.reserve && from.seat === to.seat && occupant(from) !== undefined;
 }
 
 /** @param {Draw} draw @param {Event} event @param {Fault} fault */
@@ -148,13 +165,6 @@ export function judgeSteppedIn(draw, event, fault) {
   const { moves, round } = event.body;
   if (round !== draw.round) fault("C1", "other_round", { expected: draw.round });
   if (!increasing(moves.map((/** @type {{slot: number}} */ each) => each.slot), byNumber)) fault("D5", "moves_disordered");
-  const used = new Set();
-  for (const { reserve, slot } of moves) {
-    const [from, to] = [draw.slots[reserve], draw.slots[slot]];
-    if (!from || !to || !isOpen(to) || !from.reserve || from.seat !== to.seat || !occupant(from) || used.has(reserve))
-      fault("D5", "bad_move", { slot });
-    used.add(reserve);
-  }
 }
 
 /** @param {Draw} draw @param {Event} event @param {Fault} fault */
@@ -166,7 +176,6 @@ export function judgeScreened(draw, event, fault) {
     return;
   }
   if (!increasing(slots, byNumber)) fault("C1", "answers_disordered");
-  for (const slot of slots) if (!occupant(draw.slots[slot])) fault("C1", "nobody_to_screen", { slot });
 }
 
 /** @param {Draw} draw @param {Event} event @param {Fault} fault */
@@ -177,20 +186,11 @@ export function judgeExtension(draw, event, fault) {
 }
 
 /** @param {Draw} draw @param {Event} event @param {Fault} fault */
-export function judgeAppointed(draw, event, fault) {
-  const { kind, place } = event.body;
-  if (kind === "direct_choice") {
-    if (!draw.slots[place] || !isOpen(draw.slots[place])) fault("D5", "slot_not_open", { slot: place });
-  } else if (place >= draw.terms.plan.representatives || draw.representatives.has(place)) fault("C1", "no_such_representative", { place });
-}
-
-/** @param {Draw} draw @param {Event} event @param {Fault} fault */
 export function judgeUnsealed(draw, event, fault) {
   const { slots } = event.body;
   if (!draw.checked) fault("V1", "not_checked");
   if (event.at < draw.commit.unsealing.not_before) fault("C4", "unsealed_too_early");
   if (!increasing(slots, byNumber)) fault("C1", "answers_disordered");
-  for (const slot of slots) if (!occupant(draw.slots[slot]) || draw.slots[slot].unsealed) fault("C1", "nothing_to_unseal", { slot });
 }
 
 /** @param {Draw} draw @param {Fault} fault */

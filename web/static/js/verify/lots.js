@@ -6,7 +6,7 @@ import { compare, hex } from "./bytes.js";
 import { question, total } from "./counting.js";
 import { TH } from "./hash.js";
 import { draw } from "./select.js";
-import { isOpen, occupant } from "./slots.js";
+import { isOpen, moved, occupant } from "./slots.js";
 
 /**
  * @typedef {import("./roll.js").Roll} Roll
@@ -132,17 +132,6 @@ export function brokenCap(roll, plan, slots) {
 /** The reserves of a seat that could be asked, in order. @param {Slot[]} slots @param {number} seat */
 export function candidates(slots, seat) {
   return slots.flatMap((slot, n) => (slot.reserve && slot.seat === seat && occupant(slot) ? [n] : []));
-}
-
-/** The slots after a step-in. @param {Slot[]} slots @param {number} reserve @param {number} number @returns {Slot[]} */
-export function moved(slots, reserve, number) {
-  const from = slots[reserve];
-  const tag = occupant(from);
-  return slots.map((slot, n) => {
-    if (n === reserve) return { ...slot, state: "used" };
-    if (n !== number || !tag) return slot;
-    return { ...slot, tags: [...slot.tags, tag], state: from.state, notified: from.notified, unsealed: from.unsealed };
-  });
 }
 
 /** Whether the reserve may step into the slot. @param {Roll} roll @param {Plan} plan @param {Slot[]} slots @param {Iterable<string>} gone @param {number} reserve @param {number} number */

@@ -6,7 +6,7 @@
  */
 
 import { Refused, base64, concat, fromBase64, hex, same, utf8 } from "./bytes.js";
-import { decode, verifies } from "./ed25519.js";
+import { verifies } from "./ed25519.js";
 import { sha256 } from "./hash.js";
 
 export const ED25519 = 0x01;
@@ -14,6 +14,7 @@ export const COSIGNATURE = 0x04;
 const NAME = /^[!-*,-~]+$/;
 const DECIMAL = /^(?:0|[1-9][0-9]*)$/;
 const LINE = /^— ([^ ]+) ([^ ]+)$/;
+const SPACE = /[ \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 const MOST_NAME = 128;
 
 /**
@@ -31,12 +32,11 @@ export function parseVKey(text) {
   const bytes = fromBase64(key);
   if (bytes.length !== 33) throw new Refused("bad_vkey");
   const id = sha256(concat(utf8(name + "\n"), bytes)).subarray(0, 4);
-  const point = decode(bytes.subarray(1));
-  if (hex(id) !== hash || !point || point.isSmallOrder()) throw new Refused("bad_vkey");
+  if (hex(id) !== hash) throw new Refused("bad_vkey");
   return { name, type: bytes[0], key: bytes.subarray(1), id, text };
 }
 
-/** @param {string} text @returns {Policy} */
+/** C2SP tlog-policy; an address may follow a key. @param {string} text @returns {Policy} */
 export function parsePolicy(text) {
   /** @type {VKey | null} */
   let log = null;
@@ -48,13 +48,13 @@ export function parsePolicy(text) {
   const groups = new Map();
   const bad = new Refused("bad_policy");
   for (const line of text.split("\n")) {
-    const words = line.trim().split(/[ \t]+/);
-    if (words[0] === "" || words[0].startsWith("#")) continue;
+    const words = line.split(SPACE).filter((word) => word !== "");
+    if (words.length === 0 || words[0].startsWith("#")) continue;
     const [kind, name] = words;
-    if (kind === "log" && words.length === 2 && !log) {
+    if (kind === "log" && (words.length === 2 || words.length === 3) && !log) {
       log = parseVKey(name);
       if (log.type !== ED25519) throw bad;
-    } else if (kind === "witness" && words.length === 3 && !known(name)) {
+    } else if (kind === "witness" && (words.length === 3 || words.length === 4) && !known(name)) {
       const key = parseVKey(words[2]);
       if (key.type !== COSIGNATURE) throw bad;
       witnesses.set(name, key);

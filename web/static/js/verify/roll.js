@@ -137,6 +137,7 @@ export function parseRoll(data) {
     else if (kind === 2) sections.push(removed(head, body, place));
     else throw new Refused("unknown_section", {}, place);
   }
+  if (sections.length === 0) throw new Refused("not_a_roll", {}, "roll");
   return sections;
 }
 

@@ -14,3 +14,14 @@ export function isOpen(slot) {
 export function occupant(slot) {
   return slot && (slot.state === "pending" || slot.state === "accepted") ? slot.tags[slot.tags.length - 1] : undefined;
 }
+
+/** The slots after a step-in. @param {Slot[]} slots @param {number} reserve @param {number} number @returns {Slot[]} */
+export function moved(slots, reserve, number) {
+  const from = slots[reserve];
+  const tag = occupant(from);
+  return slots.map((slot, n) => {
+    if (n === reserve) return { ...slot, state: "used" };
+    if (n !== number || !tag) return slot;
+    return { ...slot, tags: [...slot.tags, tag], state: from.state, notified: from.notified, unsealed: from.unsealed };
+  });
+}

@@ -43,12 +43,13 @@ export function verify(files) {
   if (!proof) return report;
   const project = replay(proof, versions, report);
   const { draw } = project;
+  report.skip(["F2", "F3"], "method_uniform", "not_applicable");
   const newest = versions[versions.length - 1] ?? null;
   const keys = draw.commit ? ruling(versions, draw.commit.keys) : newest;
   judgeOrder(proof, report);
-  const seen = readCheckpoints(proof, keys, report);
+  const seen = readCheckpoints(proof, (keys ?? newest)?.policy ?? null, report);
   judgeAttempts(proof, project, seen, keys, report);
-  judgeMap(proof, project, keys, report);
+  const monitored = judgeMap(proof, project, keys, report);
   if (keys) judgeBodies(draw, keys, report);
   if (draw.commit) {
     const rolls = files.roll ? verifyRoll(draw, files.roll, report, placeOf) : null;
@@ -60,7 +61,7 @@ export function verify(files) {
   }
   giveReasons(files, proof, project, keys, report);
   report.facts = factsOf(proof, project, keys);
-  report.headlines = headlinesOf(proof, project, keys, newest);
+  report.headlines = headlinesOf(proof, project, keys, newest, monitored);
   return report;
 }
 
@@ -113,7 +114,7 @@ function rulingLists(proof, versions, report) {
   for (const { event } of proof.events) {
     if (event.type !== "committed" || lists.has(event.attempt)) continue;
     const list = ruling(versions, event.body.keys);
-    if (!list && versions.length) report.fault("A4", "other_key_list", { version: event.body.keys.version }, placeOf(event));
+    if (!list && versions.length) report.fault("A4", "other_key_list", { version: event.body.keys.version }, `attempt ${event.attempt}`);
     lists.set(event.attempt, list);
   }
   return (event) => {
@@ -133,7 +134,7 @@ function judgeOrder(proof, report) {
  * @param {KeyList | null} keys @param {Report} report */
 function judgeAttempts(proof, project, seen, keys, report) {
   const opened = project.draw.opened;
-  if (opened && opened.body.origin !== proof.origin) report.fault("I1", "other_origin", {}, placeOf(opened));
+  if (opened && opened.body.origin !== proof.origin) report.fault("I1", "other_origin", {}, "event opened");
   if (!seen) {
     report.skip(["I1", "I2", "T3", "T4", "T5"], "no_checkpoint");
     return;
@@ -144,12 +145,18 @@ function judgeAttempts(proof, project, seen, keys, report) {
   /** @param {Event} event */
   const indexOf = (event) => /** @type {number} */ (indexes.get(event));
   for (const draw of project.attempts) judgeMoments(draw, seen, indexOf, report, placeOf);
-  const { firstUnsealed } = project.draw;
+  const firstUnsealed = firstUnsealing(proof, project.draw);
   if (firstUnsealed && keys && keys.policy.quorum !== "none")
     judgeUnsealingTime(project.draw, seen, keys.policy, indexOf(firstUnsealed), report);
 }
 
-/** C3, and the map leaf's signature (A3). @param {Proof} proof @param {Project} project @param {KeyList | null} keys @param {Report} report */
+/** The first `unsealed` of the last attempt, lawful or not. @param {Proof} proof @param {Draw} draw */
+function firstUnsealing(proof, draw) {
+  const begin = proof.events.findIndex(({ event }) => event === draw.opened);
+  return draw.commit ? proof.events.slice(begin).find(({ event }) => event.type === "unsealed")?.event : undefined;
+}
+
+/** C3, and the map leaf's signature (A3); whether a monitor's statement holds. @param {Proof} proof @param {Project} project @param {KeyList | null} keys @param {Report} report */
 function judgeMap(proof, project, keys, report) {
   const { leaf, index, siblings } = proof.map;
   const value = concat(u32be(project.attempts.length), project.head);
@@ -157,12 +164,20 @@ function judgeMap(proof, project, keys, report) {
   if (leaf.size !== index || leaf.origin !== proof.origin) report.fault("C3", "map_of_another_log", {}, "map");
   if (leaf.at < project.at) report.fault("C3", "map_older_than_events", {}, "map");
   if (!increasing(proof.monitors.map(({ sigs }) => sigs[0].key), compareText)) report.fault("C3", "monitors_disordered", {}, "map");
-  proof.monitors.forEach((seen, n) => {
+  const valid = proof.monitors.filter((seen, n) => {
     const place = `monitor ${n}`;
+    const before = report.outcome("C3").faults.length;
     if (!same(seen.root, leaf.root) || seen.origin !== leaf.origin || seen.size <= leaf.size || seen.at < leaf.at)
       report.fault("C3", "monitor_of_another_log", {}, place);
     if (keys) judgeOne("C3", seen.sigs[0], seen.signed, "monitor", keys, report, place);
+    return report.outcome("C3").faults.length === before;
   });
+  judgeMapSignature(proof, keys, report);
+  return valid.length > 0;
+}
+
+/** The map leaf has exactly one signature, by an operator's key. @param {Proof} proof @param {KeyList | null} keys @param {Report} report */
+function judgeMapSignature({ map: { leaf } }, keys, report) {
   if (!keys) return;
   if (leaf.sigs.length !== 1) report.fault("A3", "signature_missing", { roles: "operator", least: 1, got: leaf.sigs.length }, "map");
   else judgeOne("A3", leaf.sigs[0], leaf.signed, "operator", keys, report, "map");
@@ -198,13 +213,12 @@ function giveReasons(files, proof, project, keys, report) {
   if (!keys) report.skip(NEEDS_KEYS, "no_key_list");
   if (keys?.policy.quorum === "none") report.skip(["A1", "A2", "C3", "T5"], "no_witnesses");
   if (!proof.monitors.length) report.skip(["C3"], "no_monitor");
+  if (!firstUnsealing(proof, draw)) report.skip(["T5"], "not_unsealed");
   if (!draw.commit) {
     report.skip([...NEEDS_COMMIT, ...checksOf("roll"), ...checksOf("supervisor"), ...checksOf("expert")], "nothing_committed");
     return;
   }
-  report.skip(["F2", "F3"], "method_uniform", "not_applicable");
   if (draw.round === 0) report.skip(NEEDS_RESULT, "no_result_yet");
-  if (!draw.firstUnsealed) report.skip(["T5"], "not_unsealed");
   if (!files.roll) report.skip(checksOf("roll"), "no_roll");
   if (!draw.commit.terms.snapshot.previous.length) report.skip(["S4"], "no_predecessor", "not_applicable");
   report.skip(checksOf("supervisor"), "no_openings");
@@ -228,8 +242,9 @@ function factsOf(proof, project, keys) {
   };
 }
 
-/** What is not shown, the gravest first. @param {Proof} proof @param {Project} project @param {KeyList | null} keys @param {KeyList | null} newest */
-function headlinesOf(proof, project, keys, newest) {
+/** What is not shown, the gravest first. @param {Proof} proof @param {Project} project @param {KeyList | null} keys @param {KeyList | null} newest
+ * @param {boolean} monitored */
+function headlinesOf(proof, project, keys, newest, monitored) {
   const { draw } = project;
   const found = [];
   if (proof.events.some(({ event }) => event.dry_run)) found.push("dry_run");
@@ -237,7 +252,7 @@ function headlinesOf(proof, project, keys, newest) {
   else {
     if ([...keys.entries.values()].every(({ held }) => held === "operator")) found.push("all_keys_held_by_operator");
     if (keys.policy.quorum === "none") found.push("private_log");
-    else if (!proof.monitors.length) found.push("not_shown_to_be_the_only_draw");
+    else if (!monitored) found.push("not_shown_to_be_the_only_draw");
     if (keys !== newest) found.push("key_list_has_successors");
   }
   if (draw.phase === "abandoned") found.push("abandoned");

@@ -4,11 +4,11 @@
 
 import { Refused, compare, hex, same, utf8 } from "./bytes.js";
 import { chances, question, samplerFor, unconstrained } from "./counting.js";
-import { brokenCap, canBeCompleted, candidates, fillable, first, firstNeed, mayStepIn, moved, restNeed, successors } from "./lots.js";
+import { brokenCap, canBeCompleted, candidates, fillable, first, firstNeed, mayStepIn, restNeed, successors } from "./lots.js";
 import { root } from "./merkle.js";
 import { checksOf } from "./report.js";
 import { isSmallPool, parseRoll, removedDigest } from "./roll.js";
-import { occupant } from "./slots.js";
+import { moved, occupant } from "./slots.js";
 
 /**
  * @typedef {import("./draw.js").Draw} Draw
@@ -40,8 +40,8 @@ export function verifyRoll(draw, data, report, placeOf) {
   }
   const rolls = /** @type {Roll[]} */ (sections.filter((section) => section.kind === "roll"));
   const removed = /** @type {Removed[]} */ (sections.filter((section) => section.kind === "removed"));
-  draw.commits.forEach((event, n) => judgeRoll(rolls[n], event, n, draw, report, placeOf(event)));
-  if (report.outcome("D1").faults.length) {
+  const usable = draw.commits.map((event, n) => judgeRoll(rolls[n], event, n, draw, report, placeOf(event)));
+  if (usable.includes(false)) {
     report.skip(checksOf("roll"), "roll_not_the_committed");
     return rolls;
   }
@@ -50,7 +50,7 @@ export function verifyRoll(draw, data, report, placeOf) {
   return rolls;
 }
 
-/** D1. @param {Roll} roll @param {Event} event @param {number} number @param {Draw} draw @param {Report} report @param {string} place */
+/** D1; whether it is the roll that was committed. @param {Roll} roll @param {Event} event @param {number} number @param {Draw} draw @param {Report} report @param {string} place */
 function judgeRoll(roll, event, number, draw, report, place) {
   /** @param {string} code */
   const fault = (code) => report.fault("D1", code, {}, place);
@@ -62,17 +62,18 @@ function judgeRoll(roll, event, number, draw, report, place) {
     }
   if (roll.typeOf.some((type) => type >= roll.types.length)) {
     fault("unknown_type");
-    return;
+    return false;
   }
   if (roll.types.some((type) => type.seats.some((seat) => seat >= plan.seats.length))) fault("unknown_type");
   if (roll.types.some((type) => type.site >= plan.sites.length)) fault("unknown_type");
   if (roll.types.some((type) => type.weight !== 1)) fault("weight_under_uniform");
   if (!same(roll.headDigest(), committed.head) || !same(roll.root(), committed.root)) fault("other_roll");
-  if (report.outcome("D1").faults.length) return;
+  if (report.outcome("D1").faults.length) return false;
   if (isSmallPool(roll, plan.seats) !== small) fault("small_pool_flag_wrong");
   const attested = draw.attestedFor[number];
   const histogram = roll.histogram();
   if (attested.some((each) => !same(each.histogram, histogram))) fault("other_histogram");
+  return true;
 }
 
 /** The draw once more, moment by moment. */
@@ -123,7 +124,7 @@ class Again {
     if (cap) this.report.fault("D3", cap, {}, this.placeOf(event));
     if (event.type === "replaced") {
       this.guarded("D2", event, () => this.compareLots(event, successors(roll, plan, slots, out, event.body.seed)));
-      this.guarded("D6", event, () => {
+      if (moment.stage === "round") this.guarded("D6", event, () => {
         for (const slot of fillable(roll, plan, slots, out)) this.report.fault("D6", "reserve_passed_over", { slot }, this.placeOf(event));
       });
     } else if (event.type === "stepped_in") this.guarded("D6", event, () => this.judgeMoves(event, roll, plan, slots, out));
@@ -199,7 +200,7 @@ class Again {
     const event = draw.moments[draw.moments.length - 1].event;
     const cap = brokenCap(this.rolls[last], draw.commits[last].body.terms.plan, draw.slots);
     if (cap) this.report.fault("D3", cap, {}, "end");
-    const out = this.out({ event, slots: draw.slots, gone: draw.gone, terms: last, removed: draw.screenings.length });
+    const out = this.out({ event, slots: draw.slots, gone: draw.gone, terms: last, removed: draw.screenings.length, stage: undefined });
     for (const slot of draw.slots) {
       const tag = occupant(slot);
       if (tag && out.has(hex(tag))) this.report.fault("D6", "removed_person_sits", {}, "end");

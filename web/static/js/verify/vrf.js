@@ -15,11 +15,6 @@ function decodeStrictly(bytes) {
   return point && point.X !== 0n && !point.is0() && point.isTorsionFree() ? point : null;
 }
 
-/** Whether it can be the key of a contributor (canon-8). @param {Uint8Array} publicKey */
-export function isKey(publicKey) {
-  return decodeStrictly(publicKey) !== null;
-}
-
 /** RFC 9381 5.4.1.1, try and increment. @param {Uint8Array} publicKey @param {Uint8Array} alpha */
 function hashToCurve(publicKey, alpha) {
   for (let counter = 0; counter < 256; counter++) {
