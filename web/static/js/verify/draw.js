@@ -7,10 +7,10 @@
  */
 
 import { hex, same } from "./bytes.js";
-import { isMove, isToAnswer, isToNotify, isToUnseal, judgeAbandoned, judgeAttestations, judgeClosed, judgeCommit, judgeContribution,
+import { isToAnswer, isToNotify, isToUnseal, judgeAbandoned, judgeAttestations, judgeClosed, judgeCommit, judgeContribution,
   judgeExtension, judgeItems, judgeParties, judgeReplaced, judgeResult, judgeScreened, judgeSteppedIn, judgeUnsealed } from "./guards.js";
 import { statesBytes } from "./seed.js";
-import { isOpen, moved, occupant } from "./slots.js";
+import { isMove, isOpen, moved, occupant } from "./slots.js";
 
 /** @typedef {import("./events.js").Event} Event */
 /** @typedef {"new"|"opened"|"attested"|"committed"|"ready"|"seated"|"open"|"drawing"|"redraw"|"widening"|"widened"|"stopped"|"closed"|"abandoned"} Phase */
@@ -154,7 +154,7 @@ export function step(project, event, fault) {
   }
   if (listed) EFFECTS[event.type](project, event, fault);
   project.events++;
-  project.at = event.at;
+  project.at = Math.max(project.at, event.at);
   project.head = event.hash;
   project.tag ??= event.project;
 }
@@ -196,9 +196,9 @@ function fix(draw, event, fault) {
   draw.commits.push(event);
 }
 
-/** @param {Draw} draw @param {{slot: number, tag: Uint8Array}[]} placed */
+/** Of two people for one slot the later one comes into it. @param {Draw} draw @param {{slot: number, tag: Uint8Array}[]} placed */
 function seatPeople(draw, placed) {
-  for (const { slot: number, tag } of placed) {
+  for (const [number, tag] of new Map(placed.map((each) => [each.slot, each.tag]))) {
     const slot = draw.slots[number];
     if (slot) Object.assign(slot, { tags: [...slot.tags, tag], state: "pending", notified: false, unsealed: false });
   }
@@ -323,9 +323,10 @@ const EFFECTS = {
       draw.representatives.add(place);
       return;
     }
-    draw.remember(event);
-    if (draw.slots[place] && isOpen(draw.slots[place])) draw.slots[place].state = "appointed";
-    else fault("D5", "slot_not_open", { slot: place });
+    if (draw.slots[place] && isOpen(draw.slots[place])) {
+      draw.remember(event);
+      draw.slots[place].state = "appointed";
+    } else fault("D5", "slot_not_open", { slot: place });
     openOrSeated(draw);
   },
   unsealed({ draw }, event, fault) {

@@ -29,7 +29,7 @@ function why(error) {
 
 /** Both scopes, this draft, two supervisors, one histogram. @param {Draw} draw @param {Event} event @param {Fault} fault */
 export function judgeAttestations(draw, event, fault) {
-  const found = ["openings", "roll"].map((scope) => draw.attestations.find((each) => each.scope === scope));
+  const found = ["openings", "roll"].map((scope) => draw.attestations.findLast((each) => each.scope === scope));
   const draft = draftDigest(event);
   ["openings", "roll"].forEach((scope, n) => {
     if (!found[n]) fault("V1", "not_attested", { scope });
@@ -153,11 +153,6 @@ export function isToAnswer(slot, answer) {
 /** @param {Slot | undefined} slot */
 export function isToUnseal(slot) {
   return occupant(slot) !== undefined && !slot?.unsealed;
-}
-
-/** Whether a reserve's occupant can come into an open slot of the same seat. @param {Slot | undefined} from @param {Slot | undefined} to */
-export function isMove(from, to) {
-  return from !== undefined && to !== undefined && isOpen(to) && from.reserve && from.seat === to.seat && occupant(from) !== undefined;
 }
 
 /** @param {Draw} draw @param {Event} event @param {Fault} fault */

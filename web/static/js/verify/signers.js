@@ -72,7 +72,7 @@ export function judgeSigners(event, keys, context, fault) {
     if (got < least) fault("signature_missing", { roles: roles.join(", "), least, got });
   }
   if (event.type === "attested" && event.sigs.length !== 1) fault("one_signature_each");
-  if (event.type === "checked" && context.rollSupervisor !== null && [...signed.keys()].some((key) => key !== context.rollSupervisor)) fault("checked_by_another");
+  if (event.type === "checked" && [...signed.keys()].some((key) => key !== context.rollSupervisor)) fault("checked_by_another");
   if (event.type === "abandoned") {
     const staff = new Set([...signed.values()].filter((entry) => entry.role === "staff").map((entry) => entry.body));
     if (![...signed.values()].some((entry) => entry.role !== "staff" && !staff.has(entry.body))) fault("one_body_only");

@@ -25,3 +25,8 @@ export function moved(slots, reserve, number) {
     return { ...slot, tags: [...slot.tags, tag], state: from.state, notified: from.notified, unsealed: from.unsealed };
   });
 }
+
+/** Whether a reserve's occupant can come into an open slot of the same seat. @param {Slot | undefined} from @param {Slot | undefined} to */
+export function isMove(from, to) {
+  return from !== undefined && to !== undefined && isOpen(to) && from.reserve && from.seat === to.seat && occupant(from) !== undefined;
+}

@@ -93,7 +93,7 @@ function replay(proof, versions, report) {
     const before = project.draw;
     const context = {
       threshold: before.commit?.unsealing.threshold ?? 1,
-      rollSupervisor: before.attestedFor[before.attestedFor.length - 1]?.find(({ scope }) => scope === "roll")?.key ?? null,
+      rollSupervisor: before.attestedFor[before.attestedFor.length - 1]?.findLast(({ scope }) => scope === "roll")?.key ?? null,
     };
     step(project, event, (check, code, params) => report.fault(check, code, params, place));
     const { stages } = project.draw;

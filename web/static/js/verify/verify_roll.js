@@ -8,7 +8,7 @@ import { brokenCap, canBeCompleted, candidates, fillable, first, firstNeed, mayS
 import { root } from "./merkle.js";
 import { checksOf } from "./report.js";
 import { isSmallPool, parseRoll, removedDigest } from "./roll.js";
-import { moved, occupant } from "./slots.js";
+import { isMove, moved, occupant } from "./slots.js";
 
 /**
  * @typedef {import("./draw.js").Draw} Draw
@@ -152,7 +152,7 @@ class Again {
   judgeMoves(event, roll, plan, before, out) {
     let slots = before;
     for (const { reserve, slot } of event.body.moves) {
-      if (!slots[slot] || !slots[reserve] || !occupant(slots[reserve])) continue;
+      if (!isMove(slots[reserve], slots[slot])) continue;
       const earlier = candidates(slots, slots[slot].seat).filter((each) => each < reserve);
       if (earlier.some((each) => mayStepIn(roll, plan, slots, out, each, slot)))
         this.report.fault("D6", "reserve_passed_over", { slot }, this.placeOf(event));
