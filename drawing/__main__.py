@@ -10,6 +10,8 @@ from pathlib import Path
 from drawing.canonical import loads, unhex
 from drawing.errors import Refused
 from drawing.explain import explain, report_json, report_text
+from drawing.keys import MAX_FILE as MAX_KEYS
+from drawing.keys import parse_keys
 from drawing.openings import MAX_FILE as MAX_OPENINGS
 from drawing.proof import MAX_PROOF
 from drawing.roll import MAX_ROLL
@@ -55,7 +57,7 @@ def gather(arguments: argparse.Namespace) -> Files:
             fault = wrong
     return Files(
         proof=read_file(arguments.proof, MAX_PROOF),
-        keys=read_file(arguments.keys, 4 << 20),
+        keys=read_file(arguments.keys, MAX_KEYS),
         roll=read_file(arguments.roll, MAX_ROLL) if arguments.roll else None,
         openings=openings,
         openings_fault=fault,
@@ -81,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--lang", choices=("zh", "en"), default="zh")
     tell = commands.add_parser("explain", help="逐步讲解证明 / tell a proof step by step")
     tell.add_argument("proof", metavar="PROOF")
+    tell.add_argument("--keys", metavar="FILE", help="密钥清单，用于显示信标轮次的时间 / key list: when the beacon's rounds are due")
     tell.add_argument("--lang", choices=("zh", "en"), default="zh")
     tell.add_argument("--json", action="store_true", help="机器可读 / machine-readable")
     return top
@@ -91,7 +94,8 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     try:
         if arguments.command == "explain":
-            steps = explain(read_file(arguments.proof, MAX_PROOF), arguments.lang)
+            keys = parse_keys(read_file(arguments.keys, MAX_KEYS)) if arguments.keys else None
+            steps = explain(read_file(arguments.proof, MAX_PROOF), arguments.lang, keys)
             print(json.dumps(steps, ensure_ascii=False, indent=1) if arguments.json else "\n".join(steps))
             return 0
         report = verify(gather(arguments))

@@ -50,6 +50,11 @@ class Level:
     seats: Annotated[tuple[int, ...], many(whole(-MAX_PRICE, MAX_PRICE), 1, 40)]
     sites: Annotated[tuple[int, ...], many(price, 0, 8)]  # of the required sites, increasing
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has a price."""
+        return not (self.employers or self.recent or any(self.seats) or any(self.sites))
+
 
 _levels: Shape[tuple[Level, ...]] = many(nested(Level), 1, 5_000)
 
@@ -149,6 +154,15 @@ def crowds(doing: Work, priced: frozenset[int]) -> dict[Group, Crowd]:
     return out
 
 
+def employers_of(doing: Work) -> dict[int, int]:
+    """How many employers of each class still have anybody who is not barred."""
+    employers: dict[int, int] = {}
+    for cell, number in doing.cells.items():
+        if cell.kinds:
+            employers[cell.number] = employers.get(cell.number, 0) + number
+    return employers
+
+
 # Targets -----------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +172,7 @@ class Certified:
 
     bounds: tuple[Fraction, ...]
     targets: Mapping[Group, int]
+    level: Mapping[Group, int]
 
 
 def cost_of(crowd: Crowd, level: Level, sites: Sequence[int]) -> int:
@@ -177,6 +192,7 @@ def certify(
     """
     sites = sorted(need.sites)
     targets: dict[Group, int] = {}
+    fixed_at: dict[Group, int] = {}
     bounds: list[Fraction] = []
     for number, level in enumerate(levels):
         place = f"level {number}"
@@ -189,15 +205,20 @@ def certify(
         worth += sum(groups[group].people * max(0, -costs[group]) for group in free)
         spent = worth * UNIT - sum(targets[group] * groups[group].people * costs[group] for group in targets)
         shares = sum(groups[group].people * groups[group].weight * max(0, costs[group]) for group in free)
-        if shares <= 0 or spent < 0:
+        heaviest = max((groups[group].weight for group in free), default=0)
+        if level.idle and free:  # nothing is scarce but that nobody is drawn twice: whoever weighs most is always drawn
+            bounds.append(Fraction(1, heaviest))
+            fixed = {group: UNIT for group in free if groups[group].weight == heaviest}
+        elif shares <= 0 or spent < 0:
             raise Refused("bad_certificate", place)
-        bounds.append(Fraction(spent, shares * UNIT))
-        for group in free:
-            if costs[group] > 0:
-                targets[group] = min(UNIT, spent * groups[group].weight // shares)
+        else:
+            bounds.append(Fraction(spent, shares * UNIT))
+            fixed = {group: min(UNIT, spent * groups[group].weight // shares) for group in free if costs[group] > 0}
+        targets |= fixed
+        fixed_at |= dict.fromkeys(fixed, number)
     if finished and len(targets) != len(groups):
         raise Refused("bad_certificate", "levels")
-    return Certified(tuple(bounds), targets)
+    return Certified(tuple(bounds), targets, fixed_at)
 
 
 # The check ---------------------------------------------------------------------------------------------------------------------------------
@@ -209,7 +230,7 @@ def tolerance(field: Field) -> Fraction:
     return Fraction(5, 100) if few else Fraction(2, 100)
 
 
-REACHED = Fraction(97, 100)  # of the bound that the smallest chance must reach
+REACHED = Fraction(97, 100)  # of a level's bound that the smallest chance of all who are not fixed before must reach
 
 
 @dataclass(frozen=True)
@@ -228,15 +249,15 @@ def check_fairness(field: Field, need: Need, table: Table) -> Fairness:
     doing = work(field, need)
     total = doing.total
     groups = crowds(doing, table.priced)
-    employers: dict[int, int] = {}
-    for cell, number in doing.cells.items():
-        employers[cell.number] = employers.get(cell.number, 0) + number
+    employers = employers_of(doing)
     certified = certify(groups, table.levels, need, employers)
-    smallest = min((Fraction(crowd.least, total * crowd.weight) for crowd in groups.values()), default=Fraction(0))
-    bound = certified.bounds[0]
+    share = {group: Fraction(crowd.least, total * crowd.weight) for group, crowd in groups.items()}
     faults: list[tuple[str, str, str, dict[str, Any]]] = []
-    if smallest < REACHED * bound:
-        faults.append(("F2", "bound_not_reached", "", {"reached": percent(smallest, bound), "least": percent(REACHED, Fraction(1))}))
+    for number, bound in enumerate(certified.bounds):
+        least = min((share[group] for group, at in certified.level.items() if at >= number), default=bound)
+        if least < REACHED * bound:
+            reached = {"reached": percent(least, bound), "least": percent(REACHED, Fraction(1))}
+            faults.append(("F2", "bound_not_reached", f"level {number}", reached))
     within = tolerance(field)
     for (kind, number), crowd in groups.items():
         target = certified.targets[kind, number]
@@ -247,7 +268,7 @@ def check_fairness(field: Field, need: Need, table: Table) -> Fairness:
     for number, level in enumerate(table.levels):
         wasted = _wasted(groups, level, need, employers, total, within)
         faults += [("F3", "price_without_scarcity", f"level {number}", {"what": what}) for what in wasted]
-    return Fairness(bound, smallest, tuple(faults), groups, certified.targets)
+    return Fairness(certified.bounds[0], min(share.values()), tuple(faults), groups, certified.targets)
 
 
 def _wasted(

@@ -19,10 +19,12 @@ from drawing import randomness
 from drawing.errors import Refused
 from drawing.events import (
     NO_PREVIOUS,
+    UNIFORM,
     Abandoned,
     Answers,
     Appointed,
     Attested,
+    Beacon,
     Body,
     Checked,
     Closed,
@@ -138,6 +140,7 @@ class Stage:
     outcome: Event | None = None
     before: tuple[Slot, ...] = ()  # the slots when the lots were drawn
     gone: frozenset[bytes] = frozenset()  # the tags that had left or were removed by then
+    lots: int = 0  # the beacon's round; 0 with beacon `none`, and where none was named
 
     @property
     def complete(self) -> bool:
@@ -147,6 +150,15 @@ class Stage:
         if self.kind == "round":
             return randomness.round_alpha(self.leaf, self.number, self.states)
         return randomness.contribution_alpha(self.leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The beacon's round for the next lots, with the event that named it and the states of the slots, which are fixed by then."""
+
+    lots: int
+    seq: int
+    states: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +178,7 @@ class Draw:
     representatives: tuple[int, ...] = ()
     screened: tuple[Event, ...] = ()
     round: int = 1
+    named: Named | None = None  # with a beacon, from the event that left a slot open until the lots fall
     seed: bytes = b""
     checked: bool = False  # the roll level was re-run after the last lots
     unsealed: bool = False
@@ -178,6 +191,12 @@ class Draw:
     @property
     def commit(self) -> Committed | None:
         return self.commits[0].body if self.commits and isinstance(self.commits[0].body, Committed) else None
+
+    @property
+    def beacon(self) -> Beacon | None:
+        """The commit's beacon; None with `none`, and before a commit."""
+        commit = self.commit
+        return commit.beacon if commit is not None and isinstance(commit.beacon, Beacon) else None
 
     @property
     def terms(self) -> Terms | None:
@@ -214,7 +233,7 @@ class Project:
 
 
 def states_bytes(slots: Iterable[Slot]) -> bytes:
-    """`u16 slot || u16 occupant number || u8 state` per slot in order: all that a round's randomness sees (draw.md 5.4)."""
+    """`u16 slot || u16 occupant number || u8 state` per slot in order: all that a round's randomness sees (draw.md 5.2)."""
     return b"".join(
         number.to_bytes(2, "big") + len(slot.tags).to_bytes(2, "big") + bytes([STATE_CODES[slot.state]])
         for number, slot in enumerate(slots)
@@ -395,10 +414,14 @@ def _committed(draw: Draw, event: Event, body: Committed, fault: Tell) -> Draw:
         fault("C1", "too_few_contributors")
     if not set(body.round_contributors) <= set(body.contributors) or list(body.round_contributors) != sorted(set(body.round_contributors)):
         fault("C1", "unknown_contributor", key="")
-    _escrow_faults(body.beacon, fault)
+    if isinstance(body.beacon, NoBeacon):
+        _escrow_faults(body.beacon, fault)
+    elif body.round_contributors:
+        fault("C1", "round_contributors_with_beacon")
     if not event.head.at <= body.deadlines.contributions <= body.deadlines.result:
         fault("C4", "deadlines_disordered")
-    stage = Stage("panel", event.leaf_hash, event.head.seq, body.contributors)
+    lots = body.beacon.round if isinstance(body.beacon, Beacon) else 0
+    stage = Stage("panel", event.leaf_hash, event.head.seq, body.contributors, lots=lots)
     return replace(
         draw,
         phase=Phase.COMMITTED,
@@ -446,6 +469,9 @@ def _contributed(draw: Draw, event: Event, body: Contributed, fault: Tell) -> Dr
 
 
 def _round_contributed(draw: Draw, event: Event, body: RoundContributed, fault: Tell) -> Draw:
+    if draw.beacon is not None:  # a round rests on the beacon alone, and its states were fixed when its round was named
+        fault("C1", "round_contributors_with_beacon")
+        return draw
     if draw.phase is Phase.OPEN:
         draw = _begin_round(draw, event.head.seq)
     if body.round != draw.round:
@@ -455,6 +481,10 @@ def _round_contributed(draw: Draw, event: Event, body: RoundContributed, fault: 
 
 
 def _begin_round(draw: Draw, seq: int) -> Draw:
+    if draw.beacon is not None:
+        named = draw.named or Named(0, seq, states_bytes(draw.slots))  # unnamed: reported under T1 where a name was due
+        stage = Stage("round", draw.commits[-1].leaf_hash, named.seq, (), (), draw.round, named.states, lots=named.lots)
+        return replace(draw, stages=(*draw.stages, stage), named=None)
     commit = draw.commit
     expected = commit.round_contributors if commit else ()
     stage = Stage("round", draw.commits[-1].leaf_hash, seq, expected, (), draw.round, states_bytes(draw.slots))
@@ -462,7 +492,7 @@ def _begin_round(draw: Draw, seq: int) -> Draw:
 
 
 def _lots_fell(draw: Draw, event: Event, body: Result | Replaced, fault: Tell) -> Draw:
-    if draw.phase is Phase.OPEN:  # no round contributor is named: the draw key alone (the proof says so)
+    if draw.phase is Phase.OPEN:  # with a beacon always; else no round contributor is named: the draw key alone (the proof says so)
         draw = _begin_round(draw, event.head.seq)
         if not draw.stages[-1].complete:
             fault("C1", "contributions_missing")
@@ -482,11 +512,26 @@ def _lots_fell(draw: Draw, event: Event, body: Result | Replaced, fault: Tell) -
     return replace(draw, phase=_phase_of(draw))
 
 
+def _name_lots(draw: Draw, event: Event, lots: int | None, fault: Tell) -> Draw:
+    """With a beacon the event that leaves a slot open names the round for the next lots, and fixes the states (draw.md 5.3)."""
+    due = draw.beacon is not None and bool(draw.open_slots)
+    if due and lots is None:
+        fault("T1", "round_not_named")
+    if lots is not None and not due:
+        fault("C1", "round_named_without_need")
+    return replace(draw, named=Named(lots, event.head.seq, states_bytes(draw.slots)) if due and lots is not None else None)
+
+
 def _seed_faults(draw: Draw, stage: Stage, body: Result | Replaced, fault: Tell) -> bytes:
-    """R2: the draw key's own proof. R4: the seed is the one that follows from it. Returns the seed that the event states."""
+    """R2: the draw key's own proof. R4: the seed is the one that follows from it. Returns the seed that the event states.
+
+    A beacon's signature is judged in `drawing.verify`: its key is in the key list, which the rules of a draw do not see.
+    """
     commit = draw.commit
     if commit is None:
         return body.seed
+    if isinstance(commit.beacon, Beacon):
+        return _beacon_seed_faults(draw, commit.beacon, stage, body, fault)
     key = commit.beacon.draw_key
     try:
         pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
@@ -506,6 +551,25 @@ def _seed_faults(draw: Draw, stage: Stage, body: Result | Replaced, fault: Tell)
         expected = randomness.round_seed(draw.seed, stage.number, stage.states, key, beta, pairs)
     else:
         expected = randomness.seed(stage.leaf, key, beta, pairs)
+    if body.seed != expected:
+        fault("R4", "other_seed")
+    return body.seed
+
+
+def _beacon_seed_faults(draw: Draw, beacon: Beacon, stage: Stage, body: Result | Replaced, fault: Tell) -> bytes:
+    if len(body.value) != 48:
+        fault("R2", "bad_beacon_value")
+        return body.seed
+    try:
+        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
+    except Refused:
+        return body.seed
+    if stage.lots == 0:
+        return body.seed  # no round was named: reported under T1
+    if stage.kind == "round":
+        expected = randomness.beacon_round_seed(draw.seed, stage.number, stage.states, beacon.network, stage.lots, body.value)
+    else:
+        expected = randomness.beacon_seed(stage.leaf, beacon.network, stage.lots, body.value, pairs)
     if body.seed != expected:
         fault("R4", "other_seed")
     return body.seed
@@ -585,7 +649,7 @@ def _answers(draw: Draw, event: Event, body: Answers, fault: Tell) -> Draw:
         if each.state == "left":
             gone.add(slot.tag)
         slots[each.slot] = replace(slot, state=each.state)
-    draw = replace(draw, slots=tuple(slots), gone=frozenset(gone))
+    draw = _name_lots(replace(draw, slots=tuple(slots), gone=frozenset(gone)), event, body.lots, fault)
     return replace(draw, phase=_phase_of(draw))
 
 
@@ -620,7 +684,12 @@ def _screened(draw: Draw, event: Event, body: Screened, fault: Tell) -> Draw:
             fault("C1", "screened_after_contribution")
         if body.slots:
             fault("C1", "nobody_to_screen", slot=body.slots[0])
+        if body.lots is not None:
+            fault("C1", "round_named_without_need")
         return replace(draw, screened=(*draw.screened, event))
+    too_early = draw.beacon is not None and draw.phase is Phase.OPEN
+    if too_early:
+        fault("C1", "screened_before_lots")  # a round is named already; another one could be waited for until a friend comes
     slots = list(draw.slots)
     gone = set(draw.gone)
     if list(body.slots) != sorted(set(body.slots)):
@@ -632,6 +701,7 @@ def _screened(draw: Draw, event: Event, body: Screened, fault: Tell) -> Draw:
         gone.add(slots[number].tag)
         slots[number] = replace(slots[number], state="left")
     draw = replace(draw, slots=tuple(slots), gone=frozenset(gone), screened=(*draw.screened, event), checked=False)
+    draw = draw if too_early else _name_lots(draw, event, body.lots, fault)
     return replace(draw, phase=_phase_of(draw))
 
 
@@ -644,12 +714,20 @@ def _extended(draw: Draw, event: Event, body: Extended, fault: Tell) -> Draw:
         fault("D5", "wrong_successors", open=len(draw.open_slots))
     if before is not None and not _widens(before, body.terms):
         fault("C1", "not_wider")
+    draw = _name_lots(draw, event, body.lots, fault)
     commit = draw.commit
     stage = Stage(
-        "extension", event.leaf_hash, event.head.seq, commit.contributors if commit else (), (), draw.round, states_bytes(draw.slots)
+        kind="extension",
+        leaf=event.leaf_hash,
+        seq=event.head.seq,
+        expected=commit.contributors if commit else (),
+        number=draw.round,
+        states=states_bytes(draw.slots),
+        lots=draw.named.lots if draw.named else 0,
     )
     return replace(
         draw,
+        named=None,
         phase=Phase.WIDENED,
         attestations=(*draw.attestations, draw.attested),
         attested=(),
@@ -665,7 +743,8 @@ def _widens(before: Terms, after: Terms) -> bool:
         before.snapshot == after.snapshot
         and before.rule_set == after.rule_set
         and before.declarations == after.declarations
-        and (before.method, before.groups_checked) == (after.method, after.groups_checked)
+        and before.groups_checked == after.groups_checked
+        and after.method in (before.method, UNIFORM)
         and (one.recent_days, one.representatives) == (two.recent_days, two.representatives)
         and one.recent_max <= two.recent_max
         and (not two.regions or (bool(one.regions) and set(one.regions) <= set(two.regions)))
@@ -687,6 +766,8 @@ def _appointed(draw: Draw, event: Event, body: Appointed, fault: Tell) -> Draw:
     if body.kind == "representative":
         if terms is None or body.place >= terms.plan.representatives or body.place in draw.representatives:
             fault("C1", "no_such_representative", place=body.place)
+        if body.lots is not None:
+            fault("C1", "round_named_without_need")
         return replace(draw, representatives=(*draw.representatives, body.place))
     if body.place not in draw.open_slots:
         fault("D5", "slot_not_open", slot=body.place)
@@ -694,7 +775,7 @@ def _appointed(draw: Draw, event: Event, body: Appointed, fault: Tell) -> Draw:
     draw = replace(draw, choices=(*draw.choices, (event, draw.slots, draw.gone)))
     slots = list(draw.slots)
     slots[body.place] = replace(slots[body.place], state="appointed")
-    draw = replace(draw, slots=tuple(slots))
+    draw = _name_lots(replace(draw, slots=tuple(slots)), event, body.lots, fault)
     return replace(draw, phase=_phase_of(draw))
 
 

@@ -14,10 +14,11 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any
 
+from drawing.beacon import round_number
 from drawing.canonical import EVENT_TYPE, TH, dumps, loads, pae
 from drawing.errors import Refused
 from drawing.merkle import leaf_hash
-from drawing.model import big, choice, digest, flag, hexes, many, name, nested, shape_of, text, time, whole, word
+from drawing.model import big, choice, digest, flag, hexes, many, name, nested, optional, shape_of, tagged, text, time, whole, word
 
 VERSION = "draw/v1"
 CONTRIBUTION_TYPE = "application/vnd.lotroom.contribution.v1+json"
@@ -26,9 +27,12 @@ NO_PREVIOUS = bytes(32)
 MAX_SEATS = 40
 MAX_SLOTS = 400  # panel and reserve slots together
 MAX_TREE = 1 << 20  # leaves of a snapshot: a million experts
+UNIFORM, FAIR = METHODS = ("uniform/1", "fair/1")
 
 _slot = whole(0, MAX_SLOTS - 1)
 _slots = many(_slot, 1, MAX_SLOTS)
+_value = hexes(80, 48)  # a draw key's ECVRF proof, or a beacon's signature
+_lots = optional(round_number)  # the beacon's round for the next lots
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,11 @@ class Terms:
     decisions: Annotated[bytes, digest]
     declarations: Annotated[bytes, digest]
     groups_checked: Annotated[bool, flag]
-    method: Annotated[str, choice("uniform/1")]
+    method: Annotated[str, choice(*METHODS)]
     plan: Annotated[Plan, nested(Plan)]
     roll: Annotated[RollDigest, nested(RollDigest)]
     rule_set: Annotated[RuleSet, nested(RuleSet)]
-    sampler: Annotated[str, choice("cells-reject/1", "cells-dp/1")]
+    sampler: Annotated[str, choice("cells-reject/1", "picks-reject/1", "cells-dp/1")]
     small_pool: Annotated[bool, flag]
     snapshot: Annotated[Snapshot, nested(Snapshot)]
     total: Annotated[int, big]
@@ -149,6 +153,15 @@ class NoBeacon:
     draw_key: Annotated[bytes, digest]
     escrow: Annotated[Escrow, nested(Escrow)]
     kind: Annotated[str, choice("none")]
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """Public randomness: one future round of one network that the key list pins, known by its chain hash."""
+
+    kind: Annotated[str, choice("drand", "local")]
+    network: Annotated[bytes, digest]
+    round: Annotated[int, round_number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +204,7 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    beacon: Annotated[NoBeacon, nested(NoBeacon)]
+    beacon: Annotated[NoBeacon | Beacon, tagged("kind", {"none": NoBeacon, "drand": Beacon, "local": Beacon})]
     contributors: Annotated[tuple[str, ...], many(name, 1, 40)]
     deadlines: Annotated[Deadlines, nested(Deadlines)]
     evaluation_at: Annotated[int, time]
@@ -251,7 +264,7 @@ class Result:
     placed: Annotated[tuple[Placed, ...], many(nested(Placed), 1, MAX_SLOTS)]
     seed: Annotated[bytes, digest]
     trace: Annotated[bytes, digest]
-    value: Annotated[bytes, hexes(80)]
+    value: Annotated[bytes, _value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +296,7 @@ class Answer:
 class Answers:
     answers: Annotated[tuple[Answer, ...], many(nested(Answer), 1, MAX_SLOTS)]
     round: Annotated[int, whole(1, 10_000)]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +317,7 @@ class Replaced:
     round: Annotated[int, whole(1, 10_000)]
     seed: Annotated[bytes, digest]
     trace: Annotated[bytes, digest]
-    value: Annotated[bytes, hexes(80)]
+    value: Annotated[bytes, _value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +327,7 @@ class Screened:
     bidders: Annotated[bytes, digest]
     rows: Annotated[bytes, digest]
     slots: Annotated[tuple[int, ...], many(_slot, 0, MAX_SLOTS)]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +337,7 @@ class Extended:
     open: Annotated[tuple[int, ...], _slots]
     reason: Annotated[bytes, digest]
     terms: Annotated[Terms, nested(Terms)]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +348,7 @@ class Appointed:
     kind: Annotated[str, choice("direct_choice", "representative")]
     person: Annotated[bytes, digest]
     place: Annotated[int, _slot]
+    lots: Annotated[int | None, _lots] = None
 
 
 @dataclass(frozen=True, slots=True)

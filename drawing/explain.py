@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from drawing.beacon import QUICKNET, Network, chain_hash
 from drawing.days import SHANGHAI, date_of
 from drawing.draw import Fault, Phase, Project, step
-from drawing.events import Abandoned, Answers, Appointed, Committed, Event, Extended, Replaced, Result, Screened, SteppedIn, Unsealed
+from drawing.events import (
+    Abandoned,
+    Answers,
+    Appointed,
+    Beacon,
+    Committed,
+    Event,
+    Extended,
+    Replaced,
+    Result,
+    Screened,
+    SteppedIn,
+    Unsealed,
+)
+from drawing.keys import KeyChain
 from drawing.proof import parse_proof
 from drawing.report import LEVEL_OF, Report, Status
 from drawing.texts import CHECK_TITLES, HEADLINES, REASONS, STATUS_WORDS, STORY, text_of
@@ -37,6 +52,11 @@ def report_text(report: Report, lang: str) -> str:
         lines.append(
             _pick(STORY["key_list"], lang).format(version=report.facts["key_list_version"], digest=_groups(report.facts["key_list_digest"]))
         )
+    beacon = report.facts.get("beacon", {})
+    if beacon.get("network"):
+        rounds = ", ".join(_round_text(each["round"], each["time"], lang) for each in beacon["rounds"])
+        shown = {"kind": beacon["kind"], "name": beacon["name"], "network": beacon["network"][:16], "rounds": rounds}
+        lines.append(_pick(STORY["beacon"], lang).format(**shown))
     lines.append("")
     for each in report.outcomes:
         reason = f" ({_pick(REASONS[each.reason], lang)})" if each.reason else ""
@@ -81,20 +101,43 @@ def clock(unix: int) -> str:
     return f"{date_of(unix)} {minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def explain(data: bytes, lang: str) -> list[str]:
-    """The story of a proof, step by step. It says what happened, not whether it is true: that is `verify`. Raises Refused for no proof."""
+def _round_text(number: int, moment: int, lang: str) -> str:
+    return _pick(STORY["beacon_round"], lang).format(round=number, time=clock(moment)) if moment else str(number)
+
+
+def explain(data: bytes, lang: str, keys: KeyChain | None = None) -> list[str]:
+    """The story of a proof, step by step. It says what happened, not whether it is true: that is `verify`. Raises Refused for no proof.
+
+    With a key list the story also knows when the rounds of a pinned beacon network are due.
+    """
     proof = parse_proof(data)
     project = Project()
+    networks = {
+        chain_hash(QUICKNET): QUICKNET,
+        **{key: each for lists in (keys.lists if keys else ()) for key, each in lists.by_chain.items()},
+    }
     lines = [_pick(STORY["begin"], lang).format(events=len(proof.events), origin=proof.origin)]
     for number, logged in enumerate(proof.events, 1):
         project, faults = step(project, logged.event)
         moment = clock(logged.event.head.at)
-        lines.append(f"{number}. {moment}  {_story(logged.event, lang)}")
+        lines.append(f"{number}. {moment}  {_story(logged.event, lang)}{_beacon_story(logged.event, project.draw.beacon, networks, lang)}")
         lines += [f"   ! {fault_text(fault, lang)}" for fault in faults]
     ended = project.draw.phase in (Phase.CLOSED, Phase.ABANDONED)
     lines.append(_pick(STORY["end_closed" if ended else "end_open"], lang).format(attempts=len(project.attempts)))
     lines.append(_pick(STORY["verify_it"], lang))
     return lines
+
+
+def _beacon_story(event: Event, beacon: Beacon | None, networks: Mapping[bytes, Network], lang: str) -> str:
+    """Which beacon round a commit, or an event that leaves a slot open, names."""
+    lots = beacon.round if beacon is not None and isinstance(event.body, Committed) else getattr(event.body, "lots", None)
+    if beacon is None or lots is None:
+        return ""
+    network = networks.get(beacon.network)
+    rounds = _round_text(lots, network.time_of(lots) if network else 0, lang)
+    key = "beacon_committed" if isinstance(event.body, Committed) else "beacon_named"
+    shown = {"kind": beacon.kind, "name": network.name if network else "", "network": beacon.network.hex()[:16], "rounds": rounds}
+    return ("" if lang == "zh" else " ") + _pick(STORY[key], lang).format(**shown)
 
 
 def _slots(numbers: Sequence[int]) -> str:

@@ -252,8 +252,6 @@ def _subsets(sites: frozenset[int]) -> Iterator[tuple[int, frozenset[int]]]:
 def _check(field: Field, need: Need) -> None:
     if not need.counts or any(count < 0 for count in need.counts) or len(need.counts) > 64:
         raise Refused("bad_need", "plan")
-    if field.weights is None and any(kind.weight != 1 for kind in field.types):
-        raise Refused("weight_under_uniform", "roll")
 
 
 def _check_size(need: Need, recents: int) -> None:

@@ -11,29 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated
 
+from drawing.beacon import Local, Network, chain_hash, check_network, network_shape
 from drawing.canonical import dumps, loads, pae
 from drawing.errors import Refused
 from drawing.events import Signature
-from drawing.model import Shape, choice, digest, hexes, many, nested, read_object, shape_of, whole
+from drawing.model import Shape, choice, digest, hexes, many, nested, read_object, shape_of, unicode_text, whole
 from drawing.note import Policy, VKey, verify_ed25519
 
 FILE_VERSION = "lotroom-keys/1"
 LIST_TYPE = "application/vnd.lotroom.keylist.v1+json"
 MAX_FILE = 4 << 20
 ROLES = ("operator", "staff", "supervisor", "contributor", "gateway", "monitor", "authority")
-
-
-def _unicode(most: int) -> Shape[str]:
-    def read(value: Any, place: str) -> str:
-        if not isinstance(value, str):
-            raise Refused("not_text", place)
-        if not 0 < len(value) <= most:
-            raise Refused("bad_text", place, pattern="", most=most)
-        return value
-
-    return Shape(read, lambda value: value)
 
 
 def _optional(length: int) -> Shape[bytes]:
@@ -46,11 +36,11 @@ def _optional(length: int) -> Shape[bytes]:
 class Entry:
     """One key holder. `vkey` signs; `vrf` contributes (another key, since nonces are derived alike); `box` opens sealed files."""
 
-    body: Annotated[str, _unicode(200)]
+    body: Annotated[str, unicode_text(200)]
     box: Annotated[bytes, _optional(32)]
     held: Annotated[str, choice("operator", "body")]
     role: Annotated[str, choice(*ROLES)]
-    vkey: Annotated[str, _unicode(300)]
+    vkey: Annotated[str, unicode_text(300)]
     vrf: Annotated[bytes, _optional(32)]
 
 
@@ -60,8 +50,8 @@ class KeyList:
 
     version: Annotated[int, whole(1, 1_000_000)]
     entries: Annotated[tuple[Entry, ...], many(nested(Entry), 1, 1000)]
-    networks: Annotated[tuple[int, ...], many(whole(0, 0), 0, 0)]  # beacon networks: none in this release
-    policy: Annotated[str, _unicode(100_000)]
+    networks: Annotated[tuple[Network, ...], many(network_shape, 0, 10)]
+    policy: Annotated[str, unicode_text(100_000)]
     previous: Annotated[bytes, digest]
     sigs: Annotated[tuple[Signature, ...], many(nested(Signature), 0, 1000)]
 
@@ -87,6 +77,11 @@ class KeyList:
     @cached_property
     def log_policy(self) -> Policy:
         return Policy.parse(self.policy)
+
+    @cached_property
+    def by_chain(self) -> Mapping[bytes, Network]:
+        """The pinned beacon networks by chain hash."""
+        return {chain_hash(network): network for network in self.networks}
 
     def named(self, role: str) -> tuple[str, ...]:
         """The names of all keys of a role, sorted."""
@@ -158,9 +153,24 @@ def _check_entries(each: KeyList, place: str) -> None:
             raise Refused("vrf_for_contributors", where, key=key.name)
     if list(each.by_name) != sorted(each.by_name):
         raise Refused("not_sorted", f"{place}.entries")
+    _check_networks(each, place, seen)
     policy = each.log_policy  # parsed now, so that a bad policy is refused here
     if policy.publics & seen:
         raise Refused("key_twice", f"{place}.policy", key="")
+
+
+def _check_networks(each: KeyList, place: str, seen: set[bytes]) -> None:
+    """Networks are whole in themselves, sorted by name, each name once; a node's key has one place as every key has."""
+    names = [network.name for network in each.networks]
+    if names != sorted(set(names)):
+        raise Refused("not_sorted", f"{place}.networks")
+    for number, network in enumerate(each.networks):
+        where = f"{place}.networks[{number}]"
+        check_network(network, where)
+        keys = {node.key for node in network.nodes} if isinstance(network, Local) else set()
+        if keys & seen:
+            raise Refused("key_twice", where, key="")
+        seen |= keys
 
 
 def _check_successor(before: KeyList, after: KeyList, place: str) -> None:

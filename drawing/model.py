@@ -2,13 +2,13 @@
 
 A frozen dataclass names its fields with `Annotated[type, shape]`; `shape_of(cls)` joins them into a shape for the whole object.
 Reading refuses unknown, missing and ill-typed fields with the exact place; writing is its inverse. No field has a default:
-two spellings of one thing would be two leaf hashes (docs/spec/canonical.md).
+two spellings of one thing would be two leaf hashes (docs/spec/canonical.md). An `optional` field is there with a value or is not there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -26,6 +26,7 @@ class Shape(Generic[T]):
 
     read: Callable[[Any, str], T]
     write: Callable[[T], Any]
+    optional: bool = False  # the field may be missing; then its value is None
 
 
 def _same(value: Any) -> Any:
@@ -76,13 +77,26 @@ def _read_flag(value: Any, place: str) -> bool:
     return value
 
 
-def hexes(length: int) -> Shape[bytes]:
-    """Exactly `length` bytes as lower-case hex."""
+def unicode_text(most: int) -> Shape[str]:
+    """A string of 1 to `most` characters of any script."""
+
+    def read(value: Any, place: str) -> str:
+        if not isinstance(value, str):
+            raise Refused("not_text", place)
+        if not 0 < len(value) <= most:
+            raise Refused("bad_text", place, pattern="", most=most)
+        return value
+
+    return Shape(read, _same)
+
+
+def hexes(length: int, *others: int) -> Shape[bytes]:
+    """Exactly `length` bytes (or one of the other lengths) as lower-case hex."""
 
     def read(value: Any, place: str) -> bytes:
         if not isinstance(value, str):
             raise Refused("not_text", place)
-        return unhex(value, length, place)
+        return unhex(value, len(value) // 2 if len(value) // 2 in others else length, place)
 
     return Shape(read, bytes.hex)
 
@@ -114,13 +128,34 @@ def many(item: Shape[T], least: int, most: int) -> Shape[tuple[T, ...]]:
     return Shape(read, lambda items: [item.write(each) for each in items])
 
 
-def read_object(value: Any, place: str, names: frozenset[str] | set[str]) -> dict[str, Any]:
-    """The value as an object with exactly these names."""
+def optional(item: Shape[T]) -> Shape[T | None]:
+    """A field that is either there or not; None is never written."""
+    return Shape(item.read, lambda value: None if value is None else item.write(value), optional=True)
+
+
+def tagged(field: str, classes: Mapping[str, type[Any]]) -> Shape[Any]:
+    """An object of one of several dataclasses, told apart by the word in `field`."""
+
+    def read(value: Any, place: str) -> Any:
+        if not isinstance(value, dict):
+            raise Refused("not_an_object", place)
+        if field not in value:
+            raise Refused("missing_field", place, field=field)
+        kind = value[field]
+        if not isinstance(kind, str) or kind not in classes:
+            raise Refused("not_a_choice", f"{place}.{field}", choices=", ".join(classes))
+        return shape_of(classes[kind]).read(value, place)
+
+    return Shape(read, lambda obj: shape_of(type(obj)).write(obj))
+
+
+def read_object(value: Any, place: str, names: frozenset[str] | set[str], optionals: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The value as an object with exactly these names, and perhaps the optional ones."""
     if not isinstance(value, dict):
         raise Refused("not_an_object", place)
     for name in sorted(names - value.keys()):
         raise Refused("missing_field", place, field=name)
-    for name in sorted(value.keys() - names):
+    for name in sorted(value.keys() - names - optionals):
         raise Refused("unknown_field", place, field=name)
     return value
 
@@ -141,13 +176,18 @@ def _make_shape(cls: type[T]) -> Shape[T]:
     for each in fields(cls):  # type: ignore[arg-type]  # every caller passes a dataclass type
         hint = hints[each.name]
         shapes[each.name] = get_args(hint)[1] if get_origin(hint) is Annotated else shape_of(hint)
-    names = frozenset(shapes)
+    optionals = frozenset(name for name, shape in shapes.items() if shape.optional)
+    names = frozenset(shapes) - optionals
 
     def read(value: Any, place: str) -> T:
-        got = read_object(value, place, names)
-        return cls(**{name: shape.read(got[name], f"{place}.{name}") for name, shape in shapes.items()})
+        got = read_object(value, place, names, optionals)
+        return cls(**{name: shape.read(got[name], f"{place}.{name}") if name in got else None for name, shape in shapes.items()})
 
-    return Shape(read, lambda obj: {name: shape.write(getattr(obj, name)) for name, shape in shapes.items()})
+    def write(obj: T) -> dict[str, Any]:
+        values = {name: getattr(obj, name) for name in shapes}
+        return {name: shape.write(values[name]) for name, shape in shapes.items() if values[name] is not None}
+
+    return Shape(read, write)
 
 
 def nested(cls: type[T]) -> Shape[T]:

@@ -86,11 +86,12 @@ def employer_of(record: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What every expert is asked: the plan, the date of the evaluation and of the look-back for "recent", ISO dates."""
+    """What every expert is asked: the plan, the date of the evaluation and of the look-back for "recent", ISO dates; whether weights count."""
 
     plan: Plan
     evaluation_date: str
     recent_from: str
+    weighted: bool
 
     def type_of(self, record: dict[str, Any]) -> Type | tuple[str, ...]:
         """The type an expert could be drawn as, or the codes of what the plan lacks for him."""
@@ -112,7 +113,7 @@ class Question:
         if missing:
             return tuple(missing)
         recent = any(self.recent_from <= day <= self.evaluation_date for day in record["draws"])
-        return Type(seats, site, recent, 1)
+        return Type(seats, site, recent, record["weight"] if self.weighted else 1)
 
 
 def _serves(region: str, wanted: str) -> bool:

@@ -1,6 +1,6 @@
-"""Where a seed comes from: contributions, the draw key, the states of the slots (docs/spec/draw.md 5).
+"""Where a seed comes from: contributions, the beacon or the draw key, the states of the slots (docs/spec/draw.md 5).
 
-Every value here is unique: an ECVRF output cannot be chosen, only given or withheld. Betas are sorted by the contributor's key, so the
+Every value here is unique: an ECVRF output or a BLS signature cannot be chosen, only given or withheld. Betas are sorted by the contributor's key, so the
 order of arrival has no influence; reasons, evidence and times are no input, so no clerk can try values until a friend comes.
 """
 
@@ -37,6 +37,17 @@ def last_alpha(leaf: bytes, pairs: Betas) -> bytes:
 def seed(leaf: bytes, draw_key: bytes, draw_beta: bytes, pairs: Betas) -> bytes:
     """The seed of a panel or of an extension with beacon `none`."""
     return TH("draw/v1/seed", leaf, sha256(draw_key).digest(), bytes(8), draw_beta, *_flat(pairs))
+
+
+def beacon_seed(leaf: bytes, network: bytes, number: int, signature: bytes, pairs: Betas) -> bytes:
+    """The seed of a panel or of an extension with a beacon: the network's chain hash, its round and the signature on it."""
+    return TH("draw/v1/seed", leaf, network, number.to_bytes(8, "big"), signature, *_flat(pairs))
+
+
+def beacon_round_seed(base: bytes, number: int, states: bytes, network: bytes, lots: int, signature: bytes) -> bytes:
+    """The seed of replacement round `number` with a beacon, whose round `lots` was named when the states were fixed."""
+    rho = TH("draw/v1/rho", network, lots.to_bytes(8, "big"), signature)
+    return TH("draw/v1/round", base, number.to_bytes(4, "big"), states, rho)
 
 
 def round_alpha(leaf: bytes, number: int, states: bytes) -> bytes:

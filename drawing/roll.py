@@ -1,17 +1,21 @@
-"""The roll: nameless rows, all that counting and drawing need, and the file that holds them (docs/spec/draw.md 2, 7.2)."""
+"""The roll: nameless rows, all that counting and drawing need, and the file that holds them (docs/spec/draw.md 2, 7.2).
+
+Under `fair/1` the roll has a table (drawing/certificate.py): weights, and the prices that show what chances could be at best.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from drawing import merkle
 from drawing.canonical import TH, dumps, loads, unhex
+from drawing.certificate import MAX_TABLE, Table, read_table, table_digest
 from drawing.errors import Refused
 from drawing.events import MAX_TREE, Plan, RollDigest
 from drawing.fair import Field, Type
@@ -21,16 +25,21 @@ from drawing.pool import ROW, cut, histogram_bytes, type_key
 ROLL_MAGIC = b"lotroom-roll/1\n"
 MAX_ROLL = 32 << 20
 MAX_HEAD = 1 << 20
+PLAIN, TABLED = "lotroom-roll/1", "lotroom-roll/2"  # without and with a table
 
 
 @dataclass(frozen=True)
 class Roll:
-    """The nameless rows of one commit (or extension): `head` is canonical JSON {rows, salt, types, v}, `rows` are ROW bytes each."""
+    """The nameless rows of one commit (or extension): `head` is canonical JSON {rows, salt, types, v}, `rows` are ROW bytes each.
+
+    With a table the head has its digest in `table`.
+    """
 
     head: bytes
     salt: bytes
     types: tuple[Type, ...]
     rows: bytes
+    table_bytes: bytes = b""
 
     @property
     def size(self) -> int:
@@ -55,7 +64,16 @@ class Roll:
 
     @cached_property
     def field(self) -> Field:
-        return Field(self.types, self.type_numbers, self.employers)
+        """The people, with the table's weights. Raises Refused where the table is not one of these people."""
+        people = Field(self.types, self.type_numbers, self.employers)
+        return replace(people, weights=self.table.weights) if self.table else people
+
+    @cached_property
+    def table(self) -> Table | None:
+        """Weights and prices under `fair/1`. Raises Refused where it cannot be read."""
+        if not self.table_bytes:
+            return None
+        return read_table(self.table_bytes, Field(self.types, self.type_numbers, self.employers), "roll.table")
 
     @cached_property
     def digest(self) -> RollDigest:
@@ -79,20 +97,31 @@ class Roll:
             if kind >= len(self.types):
                 yield "unknown_type", number
                 return
+        try:
+            _ = self.table
+        except Refused as wrong:
+            yield wrong.code, -1
 
 
-def make_roll(types: tuple[Type, ...], salt: bytes, rows: bytes) -> Roll:
-    """The roll of a pool."""
+def make_roll(types: tuple[Type, ...], salt: bytes, rows: bytes, table: bytes = b"") -> Roll:
+    """The roll of a pool, under `fair/1` with its table."""
     listed = [{"recent": t.recent, "seats": list(t.seats), "site": t.site, "weight": t.weight} for t in types]
-    head = dumps({"rows": len(rows) // ROW, "salt": salt.hex(), "types": listed, "v": "lotroom-roll/1"})
-    return Roll(head, salt, types, rows)
+    head: dict[str, Any] = {"rows": len(rows) // ROW, "salt": salt.hex(), "types": listed, "v": TABLED if table else PLAIN}
+    if table:
+        head["table"] = table_digest(table).hex()
+    return Roll(dumps(head), salt, types, rows, table)
 
 
-def read_roll_head(head: bytes, place: str) -> tuple[int, bytes, tuple[Type, ...]]:
-    """(rows, salt, types) of a head. Raises Refused."""
-    value = read_object(loads(head, place=place, max_bytes=MAX_HEAD), place, {"rows", "salt", "types", "v"})
-    if value["v"] != "lotroom-roll/1":
-        raise Refused("unknown_version", place, known="lotroom-roll/1")
+def read_roll_head(head: bytes, place: str) -> tuple[int, bytes, tuple[Type, ...], bytes]:
+    """(rows, salt, types, digest of the table or nothing) of a head. Raises Refused."""
+    value = loads(head, place=place, max_bytes=MAX_HEAD)
+    tabled = isinstance(value, dict) and value.get("v") == TABLED
+    value = read_object(value, place, {"rows", "salt", "types", "v"} | ({"table"} if tabled else set()))
+    if value["v"] not in (PLAIN, TABLED):
+        raise Refused("unknown_version", place, known=PLAIN)
+    table = unhex(value["table"], 32, f"{place}.table") if tabled and isinstance(value["table"], str) else b""
+    if tabled and not table:
+        raise Refused("not_text", f"{place}.table")
     size = whole(0, MAX_TREE).read(value["rows"], f"{place}.rows")
     salt = unhex(value["salt"], 32, f"{place}.salt") if isinstance(value["salt"], str) else b""
     if not salt:
@@ -102,7 +131,7 @@ def read_roll_head(head: bytes, place: str) -> tuple[int, bytes, tuple[Type, ...
     types = tuple(_read_type(each, f"{place}.types[{n}]") for n, each in enumerate(value["types"]))
     if list(types) != sorted(set(types), key=type_key):
         raise Refused("not_sorted", f"{place}.types")
-    return size, salt, types
+    return size, salt, types, table
 
 
 def _read_type(value: Any, place: str) -> Type:
@@ -135,11 +164,12 @@ def roll_file(sections: Iterable[Roll | Removed]) -> bytes:
     out = [ROLL_MAGIC]
     for each in sections:
         if isinstance(each, Roll):
-            kind, head, body = 1, each.head, each.rows
+            parts = [each.head, each.rows, *([each.table_bytes] if each.table_bytes else [])]
+            kind = 3 if each.table_bytes else 1
         else:
-            kind, body = 2, b"".join(each.tags)
-            head = dumps({"rows": len(each.tags), "salt": each.salt.hex(), "v": "lotroom-removed/1"})
-        out += [bytes([kind]), len(head).to_bytes(4, "big"), head, len(body).to_bytes(4, "big"), body]
+            kind = 2
+            parts = [dumps({"rows": len(each.tags), "salt": each.salt.hex(), "v": "lotroom-removed/1"}), b"".join(each.tags)]
+        out += [bytes([kind]), *(piece for part in parts for piece in (len(part).to_bytes(4, "big"), part))]
     return b"".join(out)
 
 
@@ -156,11 +186,16 @@ def parse_roll_file(data: bytes) -> tuple[Roll | Removed, ...]:
         kind = data[at]
         head, at = _counted(data, at + 1, place)
         body, at = _counted(data, at, place)
-        if kind == 1:
-            size, salt, types = read_roll_head(head, place)
+        if kind in (1, 3):
+            size, salt, types, digest = read_roll_head(head, place)
             if len(body) != size * ROW:
                 raise Refused("wrong_length", place, least=size, most=size)
-            sections.append(Roll(head, salt, types, body))
+            table = b""
+            if kind == 3:
+                table, at = _counted(data, at, place)
+            if len(table) > MAX_TABLE or digest != (table_digest(table) if table else b""):
+                raise Refused("other_table", place)
+            sections.append(Roll(head, salt, types, body, table))
         elif kind == 2:
             value = read_object(loads(head, place=place), place, {"rows", "salt", "v"})
             if (

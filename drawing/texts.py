@@ -278,6 +278,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "other_sections": ("名册文件应有 {expected} 部分，实有 {got}", "the roll file should have {expected} sections, it has {got}"),
     "other_seed": ("种子与随机来源不符", "the seed does not follow from the randomness"),
     "other_snapshot": ("快照与提交不符", "the snapshot is not the committed one"),
+    "other_table": (
+        "名册中的权重表与提交的摘要或方法不符",
+        "the table of weights is not the one whose digest was committed, or the method has none",
+    ),
     "other_total": ("合法方案总数与提交不符", "the total is not the committed one"),
     "other_trace": ("抽样过程摘要不符", "the sampler went another way"),
     "others_were_drawn": ("按种子应抽中其他人", "the seed gives other people"),
@@ -367,6 +371,36 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "wrong_signers": ("签名人不是前一清单的监督人", "signers are not the supervisors of the list before"),
     "wrong_successors": ("空缺席位与补抽席位不一致", "the slots that were filled are not the open ones"),
     "zip_too_large": ("压缩文件展开后过大", "the archive would unpack to too much"),
+    "bad_beacon_value": ("信标的值不是该网络对该轮次的签名", "the beacon's value is not the network's signature over its round"),
+    "nodes_of_one_body": ("信标节点须属于不同单位", "the nodes of a beacon network belong to different bodies"),
+    "no_curve_library": ("缺少程序库 py_arkworks_bls12381", "the library py_arkworks_bls12381 is missing"),
+    "not_witnessed_before_round": (
+        "信标第 {round} 轮之前 60 秒，没有足够见证人联署所依据的事件",
+        "no quorum cosigned what the lots rest on 60 seconds before beacon round {round}",
+    ),
+    "other_group": ("网络的起始种子不是其节点组的摘要", "the network's genesis seed is not the digest of its group"),
+    "other_network_kind": ("密钥清单中该网络的类型是 {pinned}", "the key list pins this network as {pinned}"),
+    "round_contributors_with_beacon": ("使用信标时，补抽不另设贡献方", "with a beacon a round has no contributors"),
+    "round_named_without_need": (
+        "没有空缺席位（或未使用信标），却指定了信标轮次",
+        "a beacon round is named although no slot is open, or there is no beacon",
+    ),
+    "round_not_in_future": ("指定信标第 {round} 轮时，该轮已到", "beacon round {round} was not in the future when it was named"),
+    "round_not_named": ("席位空缺，却没有指定信标轮次", "a slot was left open and no beacon round is named for the next lots"),
+    "round_outside_deadlines": (
+        "信标第 {round} 轮不在贡献期限之后、结果期限之前",
+        "beacon round {round} is not after the contributions are due and before the result is",
+    ),
+    "screened_before_lots": (
+        "已指定补抽的信标轮次，比对须待补抽之后",
+        "a round is named for the next lots: the bidder list comes after them",
+    ),
+    "unknown_network": ("密钥清单中没有该信标网络", "the key list pins no such beacon network"),
+    "value_before_its_round": ("信标第 {round} 轮未到，已有结果", "the outcome is older than beacon round {round}"),
+    "wrong_node_count": (
+        "门限 {threshold} 须有 {threshold}×2-1 个节点且不少于 3 个，现有 {nodes} 个",
+        "a threshold of {threshold} needs twice as many nodes less one, at least 3; there are {nodes}",
+    ),
 }
 
 CHECK_TITLES: Mapping[str, tuple[str, str]] = {
@@ -430,6 +464,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     "key_list_has_successors": ("密钥清单已有后续版本，请留意其中撤销的密钥", "the key list has later versions: mind the keys they revoke"),
     "abandoned": ("该次抽取已中止", "this attempt was abandoned"),
     "open": ("尚未结束：结果可能还会变化", "open: this draw has not ended"),
+    "beacon_held_by_operator": (
+        "信标网络的节点多数由操作方持有：操作者可预知并选择其值",
+        "the operator held enough nodes of the beacon network to know and choose its values",
+    ),
     "rounds_by_draw_key_alone": (
         "补抽只用抽取密钥：其持有人可预知虚假答复的效果",
         "replacement rounds rest on the draw key alone: its holder could foresee what a false answer does",
@@ -444,7 +482,12 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 REASONS: Mapping[str, tuple[str, str]] = {
     "beacon_none": ("未使用信标", "no beacon"),
     "method_uniform": ("uniform/1 方法无此项", "not part of uniform/1"),
+    "network_not_pinned": ("密钥清单中没有该信标网络", "the key list pins no such beacon network"),
     "no_checkpoint": ("没有可用的检查点", "no usable checkpoint"),
+    "no_curve_library": (
+        "缺少 py_arkworks_bls12381，信标的签名未检查",
+        "py_arkworks_bls12381 is missing: the beacon's signature was not checked",
+    ),
     "no_draw_secret_before_closed": ("抽取结束前不含抽取密值", "before closing the draw's secret is not given"),
     "no_key_list": ("没有密钥清单", "no key list"),
     "no_monitor": ("没有监测人签名", "no monitor signed"),
@@ -479,6 +522,16 @@ STORY: Mapping[str, tuple[str, str]] = {
     ),
     "verdict_failed": ("结论：不通过（{failed} 项不通过）", "Verdict: NOT VALID, {failed} checks failed"),
     "key_list": ("密钥清单第 {version} 版，摘要 {digest}", "Key list version {version}, digest {digest}"),
+    "beacon": (
+        "信标 {kind} {name}（{network}…），轮次 {rounds}",
+        "Beacon {kind} {name} ({network}...), rounds {rounds}",
+    ),
+    "beacon_round": ("{round}（{time}）", "{round} ({time})"),
+    "beacon_committed": (
+        "随机数取自信标 {kind} {name}（{network}…）第 {rounds} 轮，此前无人知道。",
+        "The randomness is round {rounds} of the beacon {kind} {name} ({network}...), which nobody knows before.",
+    ),
+    "beacon_named": ("若须补抽，用信标第 {rounds} 轮。", "If lots fall again they use beacon round {rounds}."),
     "names": ("席位与姓名（仅供有权查看者）：", "Slots and names (for those entitled only):"),
     "begin": ("这份证明含 {events} 个事件，登记在日志 {origin} 中。", "This proof holds {events} events, logged in {origin}."),
     "end_closed": ("该项目共有 {attempts} 次抽取，最后一次已结束。", "The project has {attempts} attempt(s); the last one has ended."),

@@ -6,13 +6,29 @@ replayed with `drawing.draw.step`, and every fault it names fails the check it b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from drawing import map as sparse
+from drawing.beacon import MARGIN, Local, Network, verify_round
 from drawing.draw import Draw, Phase, Project, Stage, Tell, step
 from drawing.errors import Refused
-from drawing.events import Abandoned, Attested, Checked, Committed, Contributed, Event, Extended, RoundContributed, Signature, Unsealed
+from drawing.events import (
+    UNIFORM,
+    Abandoned,
+    Attested,
+    Beacon,
+    Checked,
+    Committed,
+    Contributed,
+    Event,
+    Extended,
+    RoundContributed,
+    Signature,
+    Terms,
+    Unsealed,
+)
 from drawing.keys import KeyChain, KeyList, parse_keys
 from drawing.merkle import check_consistency, check_inclusion
 from drawing.note import Checked as CheckedNote
@@ -51,14 +67,15 @@ def verify(files: Files) -> Report:
     _signatures(proof, draws, rulers, tally)
     _bodies(draw, proof, rulers, tally)
     _timing(proof, project, notes, rulers, tally)
+    _beacons(proof, project, notes, rulers, tally)
     monitored = _map(proof, project, notes, rulers, tally)
-    _applicable(draw, tally)
+    _applicable(project, tally)
     roll = check_roll(files.roll, draw, tally)
     if files.openings_fault is not None:
         tally.fail("S1", files.openings_fault.code, files.openings_fault.place, **files.openings_fault.params)
     names = check_openings(files.openings, draw, roll, tally)
     check_receipt(files.receipt, draw, proof, roll, tally)
-    return Report(tally.outcomes(), _headlines(draw, chain, rulers, monitored), _facts(draw, project, chain, proof), names)
+    return Report(tally.outcomes(), _headlines(draw, chain, rulers, monitored), _facts(draw, project, chain, rulers, proof), names)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------------------------
@@ -320,6 +337,75 @@ def _stage_timing(stage: Stage, index: dict[int, int], sizes: list[int], tally: 
         tally.fail("T3", "contributions_not_covered", place)
 
 
+# Beacon -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def _beacons(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers: Rulers, tally: Tally) -> None:
+    """R1, R2, T1, T2 and T4 of every attempt that rests on a beacon, under the key list that rules the attempt."""
+    index = {logged.event.head.seq: logged.index for logged in proof.events}
+    for draw in project.attempts:
+        if draw.beacon is None:
+            continue
+        keys = rulers.of(draw.attempt)
+        if keys is None:
+            tally.skip("no_key_list", "R1", "R2", "T1", "T2")
+            continue
+        place = f"event {draw.commits[0].head.seq} (committed)"
+        network = keys.by_chain.get(draw.beacon.network)
+        if network is None:
+            tally.fail("R1", "unknown_network", place)
+            tally.skip("network_not_pinned", "R2", "T1", "T2")
+            continue
+        if network.kind != draw.beacon.kind:
+            tally.fail("R1", "other_network_kind", place, pinned=network.kind)
+        _round_times(draw, draw.beacon, network, proof, tally)
+        for stage in draw.stages:
+            if stage.outcome is not None and stage.lots:
+                _beacon_stage(stage, network, index, notes, tally)
+
+
+def _round_times(draw: Draw, beacon: Beacon, network: Network, proof: Proof, tally: Tally) -> None:
+    """T1: the commit's round lies after the contributions and before the result are due; each other one after the event that names it."""
+    commit = draw.commit
+    place = f"event {draw.commits[0].head.seq} (committed)"
+    due = network.time_of(beacon.round)
+    if commit is not None and not commit.deadlines.contributions < due <= commit.deadlines.result:
+        tally.fail("T1", "round_outside_deadlines", place, round=beacon.round)
+    for logged in proof.events:
+        head, lots = logged.event.head, getattr(logged.event.body, "lots", None)
+        if head.attempt == draw.attempt and lots is not None and network.time_of(lots) <= head.at:
+            tally.fail("T1", "round_not_in_future", f"event {head.seq} ({logged.event.type})", round=lots)
+
+
+def _beacon_stage(stage: Stage, network: Network, index: dict[int, int], notes: tuple[CheckedNote, ...], tally: Tally) -> None:
+    """T2: a quorum cosigned, at least a minute before the round, what the lots rest on. T4: the value came after. R2: it is the network's."""
+    outcome = stage.outcome
+    if outcome is None:
+        return
+    place = f"event {outcome.head.seq} ({outcome.type})"
+    due = network.time_of(stage.lots)
+    fixed = max((index.get(seq, 0) for _, _, _, seq in stage.given), default=index.get(stage.seq, 0))
+    fell = index.get(outcome.head.seq, 0)
+    if not notes:
+        tally.skip("no_checkpoint", "T2")
+    elif not notes[0].policy.has_quorum:
+        tally.skip("no_witnesses", "T2")
+    elif not any(note.checkpoint.size > fixed and note.quorum_until(due - MARGIN) for note in notes):
+        tally.fail("T2", "not_witnessed_before_round", place, round=stage.lots)
+    if stage.kind == "round" and notes and not any(fixed < note.checkpoint.size <= fell for note in notes):
+        tally.fail("T4", "value_before_checkpoint", place)
+    if outcome.head.at < due or any(note.checkpoint.size > fell and note.quorum_until(due - 1) for note in notes):
+        tally.fail("T4", "value_before_its_round", place, round=stage.lots)
+    value = getattr(outcome.body, "value", b"")
+    if len(value) != 48:
+        return  # reported by the replay
+    try:
+        if not verify_round(network.public_key, stage.lots, value):
+            tally.fail("R2", "bad_beacon_value", place)
+    except Refused as wrong:
+        tally.skip(wrong.code, "R2")
+
+
 # No hidden draw ---------------------------------------------------------------------------------------------------------------------------
 
 
@@ -360,18 +446,31 @@ def _map(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers:
     return monitored
 
 
-def _applicable(draw: Draw, tally: Tally) -> None:
+def _applicable(project: Project, tally: Tally) -> None:
     """What the committed event alone takes out of the list, and what an attempt without commit cannot show."""
-    tally.not_applicable("beacon_none", "T1", "T2", "R1")
+    draw = project.draw
+    with_beacon = any(each.beacon is not None for each in project.attempts)
+    if draw.commit is None:
+        tally.skip("nothing_committed", "T1", "T2", "R1")
+    elif not with_beacon:
+        tally.not_applicable("beacon_none", "T1", "T2", "R1")
     tally.not_applicable("no_second_quorum", "A6")
-    tally.not_applicable("method_uniform", "F2", "F3")
+    if all(terms.method == UNIFORM for terms in _all_terms(draw)):
+        tally.not_applicable("method_uniform", "F2", "F3")
     if draw.commit is None:
         tally.skip("nothing_committed", "R2", "R3", "R4", "V1", "D4", "D5", "T3", "T4", "C5")
         return
     if not any(stage.outcome for stage in draw.stages):
-        tally.skip("no_result_yet", "R2", "R4", "D4", "D5", "T3", "T4")
+        tally.skip("no_result_yet", "R2", "R4", "D4", "D5", "T3", "T4", *(("T2",) if with_beacon else ()))
     if not draw.commit.terms.snapshot.previous:
         tally.not_applicable("no_predecessor", "S4")
+
+
+def _all_terms(draw: Draw) -> Iterator[Terms]:
+    """The terms of the commit and of every extension."""
+    for event in draw.commits:
+        if isinstance(event.body, Committed | Extended):
+            yield event.body.terms
 
 
 # What the reader must know first ------------------------------------------------------------------------------------------------------------
@@ -398,19 +497,39 @@ def _headlines(draw: Draw, chain: KeyChain | None, rulers: Rulers, monitored: bo
     elif draw.phase is not Phase.CLOSED:
         lines.append("open")
     terms = draw.terms
-    if draw.commit is not None and not draw.commit.round_contributors:
+    network = keys.by_chain.get(draw.beacon.network) if keys is not None and draw.beacon is not None else None
+    if isinstance(network, Local) and network.operator_can_sign:
+        lines.append("beacon_held_by_operator")
+    if draw.commit is not None and draw.beacon is None and not draw.commit.round_contributors:
         lines.append("rounds_by_draw_key_alone")
-    if any(isinstance(event.body, Committed | Extended) and event.body.terms.small_pool for event in draw.commits):
+    if any(each.small_pool for each in _all_terms(draw)):
         lines.append("small_pool")
     if terms is not None and not terms.groups_checked:
         lines.append("groups_not_checked")
     return tuple(lines)
 
 
-def _facts(draw: Draw, project: Project, chain: KeyChain | None, proof: Proof) -> dict[str, Any]:
+def _beacon_facts(draw: Draw, rulers: Rulers) -> dict[str, Any]:
+    """Which randomness: kind, network, the rounds used so far with their times (0 where the network is not pinned)."""
+    if draw.commit is None:
+        return {}
+    if draw.beacon is None:
+        return {"kind": "none"}
+    network = rulers.last.by_chain.get(draw.beacon.network) if rulers.last else None
+    rounds = [draw.beacon.round, *(stage.lots for stage in draw.stages if stage.kind != "panel" and stage.lots)]
+    return {
+        "kind": draw.beacon.kind,
+        "name": network.name if network else "",
+        "network": draw.beacon.network.hex(),
+        "rounds": [{"round": number, "time": network.time_of(number) if network else 0} for number in rounds],
+    }
+
+
+def _facts(draw: Draw, project: Project, chain: KeyChain | None, rulers: Rulers, proof: Proof) -> dict[str, Any]:
     commit = draw.commit
     return {
         "attempts": len(project.attempts),
+        "beacon": _beacon_facts(draw, rulers),
         "dry_run": draw.dry_run,
         "events": project.events,
         "key_list_digest": chain.newest.digest.hex() if chain else "",
@@ -420,6 +539,7 @@ def _facts(draw: Draw, project: Project, chain: KeyChain | None, proof: Proof) -
         "phase": draw.phase.value,
         "project_tag": project.tag.hex(),
         "replacement_rounds": sum(stage.kind != "panel" and stage.outcome is not None for stage in draw.stages),
+        "replacements": "reserve/1" if commit and any(seat.reserves for seat in commit.terms.plan.seats) else "rounds/1",
         "seats": sum(seat.count for seat in commit.terms.plan.seats) if commit else 0,
         "total": str(commit.terms.total) if commit else "",
     }

@@ -12,7 +12,7 @@ from drawing.conflict import Case, screen
 from drawing.days import date_of
 from drawing.draw import Draw, Fault, Phase
 from drawing.errors import Refused
-from drawing.events import Answers, Attested, Committed, Event, Extended, Screened, Terms
+from drawing.events import FAIR, Answers, Attested, Committed, Event, Extended, Screened, Terms
 from drawing.merkle import check_inclusion, leaf_hash
 from drawing.openings import Openings, parse_openings
 from drawing.pool import (
@@ -45,7 +45,7 @@ Blinder = Callable[[Sequence[Entry], str, Case, Question], Iterable[Blinded]]
 
 def question_of(terms: Terms, evaluation_at: int) -> Question:
     """What the plan asks of every expert, with its dates."""
-    return Question(terms.plan, date_of(evaluation_at), date_of(evaluation_at, terms.plan.recent_days))
+    return Question(terms.plan, date_of(evaluation_at), date_of(evaluation_at, terms.plan.recent_days), terms.method == FAIR)
 
 
 def blind_whole(entries: Sequence[Entry], snapshot_id: str, case: Case, question: Question) -> Iterator[Blinded]:
@@ -294,7 +294,7 @@ def _own_row(receipt: Receipt, label: bytes, opening: bytes, terms: Terms, rolls
         return
     own = receipt.row[0]
     try:
-        size, _, _ = read_roll_head(own.head, "receipt.row.head")
+        size, _, _, _ = read_roll_head(own.head, "receipt.row.head")
         if sha256(own.head).digest() != terms.roll.head:
             raise Refused("other_roll", "receipt.row.head")
         if own.row[26:] != row_hash(opening, label):

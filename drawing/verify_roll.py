@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from drawing import merkle
+from drawing.certificate import Table, check_fairness
 from drawing.draw import Draw, Slot, Stage
 from drawing.errors import Refused
-from drawing.events import Attested, Event, Extended, Replaced, Result, Screened, SteppedIn, Terms
+from drawing.events import FAIR, UNIFORM, Attested, Event, Extended, Replaced, Result, Screened, SteppedIn, Terms
 from drawing.fair import Need, count, numerators, sampler_for
 from drawing.lots import Lots, candidates, cap_faults, completions, first, first_need, may_step_in, rest_need, stepped, successors
 from drawing.pool import histogram_digest
 from drawing.report import Tally
 from drawing.roll import Removed, Roll, chance_leaf, parse_roll_file, small_pool
 
-ROLL_CHECKS = ("D1", "D2", "D3", "D6", "F1", "F4")
+ROLL_CHECKS = ("D1", "D2", "D3", "D6", "F1", "F2", "F3", "F4")
 T = TypeVar("T")
 
 
@@ -51,7 +52,7 @@ def check_roll(data: bytes | None, draw: Draw, tally: Tally) -> Rolls | None:
         tally.skip("roll_unreadable", *ROLL_CHECKS)
         return None
     if not _committed(rolls, draw, tally):
-        tally.skip("roll_not_the_committed", "D2", "D3", "D6", "F1", "F4")
+        tally.skip("roll_not_the_committed", "D2", "D3", "D6", "F1", "F2", "F3", "F4")
         return None
     _chances(rolls, draw, tally)
     _selection(rolls, draw, tally)
@@ -94,8 +95,10 @@ def _committed(rolls: Rolls, draw: Draw, tally: Tally) -> bool:
             kind.site >= len(terms.plan.sites) for kind in roll.types
         ):
             faults.append("unknown_type")
-        if terms.method == "uniform/1" and any(kind.weight != 1 for kind in roll.types):
+        if terms.method == UNIFORM and any(kind.weight != 1 for kind in roll.types):
             faults.append("weight_under_uniform")
+        if (terms.method == FAIR) != bool(roll.table_bytes):
+            faults.append("other_table")
         for code in faults:
             tally.fail("D1", code, place)
         if faults:
@@ -110,7 +113,7 @@ def _committed(rolls: Rolls, draw: Draw, tally: Tally) -> bool:
     return good
 
 
-def _need(rolls: Rolls, draw: Draw, event: Event, roll: Roll, terms: Terms) -> Need:
+def need_of(rolls: Rolls, draw: Draw, event: Event, roll: Roll, terms: Terms) -> Need:
     """What was to be drawn when the terms of a commit or an extension were fixed."""
     if isinstance(event.body, Extended):
         slots, gone = next((slots, gone) for each, slots, gone in draw.choices if each is event)
@@ -124,7 +127,7 @@ def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> None:
         terms = rolls.at(event.head.seq + 1)[0]
         place = f"event {event.head.seq} ({event.type})"
         try:
-            need = _need(rolls, draw, event, roll, terms)
+            need = need_of(rolls, draw, event, roll, terms)
             if count(roll.field, need) != terms.total:
                 tally.fail("F1", "other_total", place)
             chances = numerators(roll.field, need)
@@ -139,6 +142,19 @@ def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> None:
             tally.fail("F1", "other_extremes", place)
         if sampler != terms.sampler:
             tally.fail("D2", "other_sampler", place, named=terms.sampler)
+        if roll.table is not None:
+            _fairness(roll, roll.table, need, place, tally)
+
+
+def _fairness(roll: Roll, table: Table, need: Need, place: str, tally: Tally) -> None:
+    """F2: the prices are valid and the smallest chance comes near their bound. F3: every chance is near its target, no price is idle."""
+    try:
+        fairness = check_fairness(roll.field, need, table)
+    except Refused as wrong:
+        tally.fail("F2", wrong.code, f"{place} {wrong.place}", **wrong.params)
+        return
+    for check, code, where, params in fairness.faults:
+        tally.fail(check, code, f"{place} {where}".rstrip(), **params)
 
 
 def _selection(rolls: Rolls, draw: Draw, tally: Tally) -> None:

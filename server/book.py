@@ -87,9 +87,9 @@ def build_proof(book: Book) -> Proof:
     index = {event.head.seq: at for at, event in book.events}
     for draw in project.attempts:
         for stage in draw.stages:
-            if stage.kind != "round":
+            if stage.kind != "round" or stage.lots:
                 sizes.add(index[stage.seq] + 2)
-                if stage.complete:
+                if stage.given and stage.complete:
                     sizes.add(index[stage.given[-1][3]] + 2)
     ordered = sorted(sizes)
     items = {tag: map_value(*each) for tag, each in book.heads.items()}

@@ -7,16 +7,18 @@ is written beside the log before it goes in (`pending`): if we crash between the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from drawing import randomness, vrf
 from drawing.canonical import TH, dumps
-from drawing.draw import ENDED, Draw, Fault, Phase, Project, apply, states_bytes
+from drawing.certificate import MAX_TABLE, table_bytes
+from drawing.draw import ENDED, Draw, Fault, Phase, Project, Slot, apply, states_bytes
 from drawing.errors import Refused
 from drawing.events import (
+    FAIR,
     Abandoned,
     Answer,
     Answers,
@@ -36,6 +38,7 @@ from drawing.events import (
     Notice,
     Notified,
     Opened,
+    Plan,
     Replaced,
     Result,
     RoundContributed,
@@ -45,6 +48,7 @@ from drawing.events import (
     Unsealing,
     draft_digest,
 )
+from drawing.fair import Need, count
 from drawing.keys import KeyChain, KeyList
 from drawing.lots import completions, first, first_need, rest_need, step_in, successors
 from drawing.note import LogProof
@@ -56,7 +60,8 @@ from drawing.verify import signature_faults
 from drawing.verify_roll import check_roll
 from server.book import Book
 from server.contribute import Order, RoundAsked, contribute, read_contribution
-from server.files import write_whole
+from server.files import read_bounded, write_whole
+from server.fit import fit
 from server.folder import Keys, State
 from server.keyfiles import KeyFile
 from server.material import Material, Secret, answer_content, attest_openings, attest_roll, make_material, read_plan, rebuild
@@ -91,6 +96,7 @@ class Ceremony:
     now: Callable[[], int]
     ask: Ask
     say: Say
+    _wider: dict[int, Material] = field(default_factory=dict)  # extensions by number
 
     @property
     def key_list(self) -> KeyList:
@@ -204,20 +210,53 @@ class Ceremony:
         """The pool under the request's own plan."""
         self.say("screening", people=len(self.records))
         plan = read_plan(self.request.plan())
-        return make_material(self.request, self.records, self.secret, self.snapshot_id, plan, self.request.evaluation_at)
+        made = make_material(self.request, self.records, self.secret, self.snapshot_id, plan, self.request.evaluation_at)
+        return self._tabled(made, first_need(made.roll, plan), 0)
 
     def material_of(self, draw: Draw) -> Material:
         """The pool under the terms in force."""
-        terms = draw.terms
-        if terms is None or terms.plan == self.material.plan:
-            return self.material
-        if self._wider is None or self._wider.plan != terms.plan:
-            self._wider = rebuild(
-                self.request, self.material.entries, self.secret, self.snapshot_id, terms.plan, self.request.evaluation_at
-            )
-        return self._wider
+        return self._material(draw, len(draw.commits) - 1)
 
-    _wider: Material | None = None
+    def _material(self, draw: Draw, number: int) -> Material:
+        """The pool of the commit (0) or of an extension (1, 2, …)."""
+        if number <= 0:
+            return self.material
+        if number not in self._wider:
+            body = draw.commits[number].body
+            assert isinstance(body, Extended)
+            _, slots, gone = next(each for each in draw.choices if each[0] is draw.commits[number])
+            self._wider[number] = self._widened(body.terms.plan, slots, gone, number)
+        return self._wider[number]
+
+    def _widened(self, plan: Plan, slots: Sequence[Slot], gone: Iterable[bytes], number: int) -> Material:
+        made = self._screened_again(plan, weighted=self.request.method == FAIR)
+        need = rest_need(made.roll, plan, slots, gone)
+        return self._tabled(made, need, number) if count(made.roll.field, need) else made
+
+    def _screened_again(self, plan: Plan, *, weighted: bool) -> Material:
+        entries, at = self.material.entries, self.request.evaluation_at
+        return rebuild(self.request, entries, self.secret, self.snapshot_id, plan, at, weighted=weighted)
+
+    def _tabled(self, made: Material, need: Need, number: int) -> Material:
+        """With the table of `fair/1`, which is fitted once and kept: floats of another run could differ in the last place.
+
+        A commit without a fair table is refused. An extension goes on under `uniform/1`, for the draw has begun; an empty file remembers it.
+        """
+        if self.request.method != FAIR:
+            return made
+        path = self.folder / f"table-{number}.json"
+        if not path.exists():
+            self.say("fitting", people=made.roll.size)
+            try:
+                table = table_bytes(fit(made.roll.field, need))
+            except Refused as wrong:
+                if wrong.code != "fit_not_reached" or not number:
+                    raise
+                self.say("uniform_instead")
+                table = b""
+            write_whole(path, table, mode=0o600)
+        kept = read_bounded(path, MAX_TABLE)
+        return made.with_table(kept) if kept else self._screened_again(made.plan, weighted=False)
 
     def commit_body(self, draw: Draw) -> Committed:
         """Everything fixed. Times count from the opening, so the body is the same on every run."""
@@ -363,15 +402,20 @@ class Ceremony:
 
     def _wider_material(self, draw: Draw) -> Material:
         """The pool under the first step of the ladder that leads on. Raises Refused at a dead end."""
+        number = len(draw.commits)
         current = draw.terms.plan if draw.terms else self.material.plan
         for step in range(self.request.ladder_steps):
             plan = read_plan(self.request.widened_plan(step))
             if plan == current:
                 continue
-            wider = rebuild(self.request, self.material.entries, self.secret, self.snapshot_id, plan, self.request.evaluation_at)
-            if completions(wider.roll, plan, draw.slots, draw.gone):
-                self._wider, self._step = wider, step
-                return wider
+            if number not in self._wider:
+                wider = self._widened(plan, draw.slots, draw.gone, number)
+                if not completions(wider.roll, plan, draw.slots, draw.gone):
+                    continue
+                self._wider[number] = wider
+            if self._wider[number].plan == plan:
+                self._step = step
+                return self._wider[number]
         raise Refused("dead_end", "draw", open=len(draw.open_slots))
 
     _step: int = 0
@@ -425,19 +469,7 @@ class Ceremony:
 
     def roll_file(self, draw: Draw) -> bytes:
         """The roll file of the attempt."""
-        sections = []
-        for event in draw.commits:
-            body = event.body
-            assert isinstance(body, Committed | Extended)
-            if body.terms.plan == self.material.plan:
-                sections.append(self.material.roll)
-            else:
-                sections.append(
-                    rebuild(
-                        self.request, self.material.entries, self.secret, self.snapshot_id, body.terms.plan, self.request.evaluation_at
-                    ).roll
-                )
-        return roll_file(sections)
+        return roll_file(self._material(draw, number).roll for number in range(len(draw.commits)))
 
     def private_answers(self, draw: Draw) -> Iterator[Private]:
         """The private text behind every answer of this attempt, found again through `ask`'s answers kept in the folder."""

@@ -27,6 +27,7 @@ from drawing.certificate import (
     certify,
     check_fairness,
     crowds,
+    employers_of,
 )
 from drawing.errors import Refused
 from drawing.fair import Field, Need, Work, work
@@ -54,9 +55,7 @@ class Targets:
 def find_targets(field: Field, need: Need) -> Targets:
     """Leximin over groups, level by level. Employers get a price of their own only where somebody could want more than their one place."""
     plain = _unweighted(field, need)
-    employers: dict[int, int] = {}
-    for cell, number in plain.cells.items():
-        employers[cell.number] = employers.get(cell.number, 0) + number
+    employers = employers_of(plain)
     priced: frozenset[int] = frozenset()
     for _ in range(50):
         groups = crowds(plain, priced)
@@ -387,7 +386,8 @@ def _orders(shape: Sequence[int], degree: int) -> list[tuple[int, Layer]]:
 
 UNUSED = 2.0**-11  # of the weight for seats that are too dear for a group
 GOOD = 0.003  # how near all chances should come to their targets; a table may pass with less
-MAX_STEPS = 1_500
+MAX_STEPS = 400
+MEMORY = 6  # steps that the acceleration looks back on
 
 
 def fit(field: Field, need: Need) -> Table:
@@ -406,7 +406,8 @@ def fit(field: Field, need: Need) -> Table:
         group = (kind, cell.number if cell.number in priced else -1)
         if seat not in targets.seats.get(group, frozenset([seat])):
             use[n] = UNUSED
-    weights = _proportional(chances, goal, use)
+    with np.errstate(all="ignore"):  # where a fit runs away, the check at the end says so
+        weights = _proportional(chances, goal, use)
     table = Table(targets.levels, _integers(field, chances, weights * use, use))
     faults = check_fairness(with_table(field, table), need, table).faults
     if faults:
@@ -421,21 +422,36 @@ def with_table(field: Field, table: Table) -> Field:
 
 
 def _proportional(chances: Chances, goal: Floats, use: Floats) -> Floats:
-    """The weight of each entry before `use`: target / chance, again and again. Faster steps while they help."""
-    person = np.where(goal > 0, goal, 1e-12)
-    best, best_off, power = person, np.inf, 1.0
-    for step in range(MAX_STEPS):
-        found = np.bincount(chances.entry, weights=chances.of(person[chances.entry] * use), minlength=len(goal))
-        ratio = np.where(goal > 0, goal / np.maximum(found, 1e-300), 1)
-        off = float(np.abs(1 / ratio - 1).max())
+    """The weight of each entry before `use`: a fixed point of weight * target / chance, in logarithms, with Anderson's acceleration."""
+    drawn = goal > 0
+    log = np.log(np.where(drawn, goal, 1e-12))
+    best, best_off = log, np.inf
+    moved: list[Floats] = []  # how the logarithms changed from step to step, and
+    eased: list[Floats] = []  # how the misses did
+    before: tuple[Floats, Floats] | None = None
+    for _ in range(MAX_STEPS):
+        weights = np.exp(log - log.max())
+        found = np.bincount(chances.entry, weights=chances.of(weights[chances.entry] * use), minlength=len(goal))
+        miss = np.where(drawn, np.log(np.where(drawn, goal, 1) / np.maximum(found, 1e-300)), 0)
+        off = float(np.abs(np.expm1(-miss)).max())
         if off < best_off:
-            best, best_off = person, off
-        if off < GOOD or not np.isfinite(off):
+            best, best_off = log, off
+        if off < GOOD:
             break
-        person = person * ratio**power
-        person = person / person.max()
-        power = 1.0 if step % 8 < 6 else 1.9
-    return best[chances.entry]
+        if not np.isfinite(off) or off > 4 * best_off:  # it leapt too far: begin again from the best
+            log, moved, eased, before = best, [], [], None
+            continue
+        if before is not None:
+            moved = [*moved[1 - MEMORY :], log - before[0]]
+            eased = [*eased[1 - MEMORY :], miss - before[1]]
+        before = log, miss
+        log = log + miss
+        if moved:
+            slopes = np.column_stack(eased)
+            share = np.linalg.lstsq(slopes, miss, rcond=1e-8)[0]
+            log = log - (np.column_stack(moved) + slopes) @ share
+    found = np.exp(best - best.max())
+    return found[chances.entry]  # type: ignore[no-any-return]
 
 
 def _integers(field: Field, chances: Chances, weights: Floats, use: Floats) -> tuple[Mapping[int, tuple[int, ...]], ...]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 
 from drawing import merkle
 from drawing.canonical import TH, dumps, loads
+from drawing.certificate import check_fairness
 from drawing.conflict import Case
 from drawing.days import date_of
 from drawing.draw import Slot
 from drawing.errors import Refused
-from drawing.events import Chances, Plan, RuleSet, Snapshot, Terms
+from drawing.events import FAIR, UNIFORM, Chances, Plan, RuleSet, Snapshot, Terms
 from drawing.fair import Need, count, numerators, sampler_for
 from drawing.lots import first_need, rest_need
 from drawing.model import shape_of
@@ -99,7 +100,7 @@ class Material:
             decisions=self.pool.decisions_root,
             declarations=TH("draw/v1/declarations", self.secret.of("declarations-salt"), self.declarations),
             groups_checked=Case.parse(rule_set, self.declarations).groups_checked,
-            method="uniform/1",
+            method=FAIR if self.roll.table_bytes else UNIFORM,
             plan=self.plan,
             roll=self.roll.digest,
             rule_set=RuleSet(sha256(rule_set).digest(), rules_id, version),
@@ -108,6 +109,11 @@ class Material:
             snapshot=Snapshot(self.snapshot_id, (), self.pool.snapshot_root, len(self.pool.labels)),
             total=total,
         )
+
+    def with_table(self, table: bytes) -> Material:
+        """The same pool whose roll has the table of `fair/1`."""
+        roll = self.roll
+        return replace(self, roll=make_roll(roll.types, roll.salt, roll.rows, table))
 
     def first_terms(self) -> Terms:
         """The terms of the commit."""
@@ -156,14 +162,17 @@ def identity_of(record: bytes) -> bytes:
 
 def make_material(request: Request, records: Sequence[bytes], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int) -> Material:
     """Screen everybody and build the pool of a commit."""
-    return rebuild(request, make_entries(records, secret), secret, snapshot_id, plan, evaluation_at)
+    weighted = request.method == FAIR
+    return rebuild(request, make_entries(records, secret), secret, snapshot_id, plan, evaluation_at, weighted=weighted)
 
 
-def rebuild(request: Request, entries: Sequence[Entry], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int) -> Material:
-    """The same for entries that exist: an extension screens the same snapshot under a wider plan."""
+def rebuild(
+    request: Request, entries: Sequence[Entry], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int, *, weighted: bool
+) -> Material:
+    """The same for entries that exist: an extension screens the same snapshot under a wider plan. `weighted`: the records' weights count."""
     _, _, rule_set = request.rule_set()
     case = Case.parse(rule_set, request.declarations())
-    question = Question(plan, date_of(evaluation_at), date_of(evaluation_at, plan.recent_days))
+    question = Question(plan, date_of(evaluation_at), date_of(evaluation_at, plan.recent_days), weighted)
     chunks = list(blind_many(entries, snapshot_id, case, question))
     pool = assemble(chunks, draw_secret=secret.of("draw-secret"))
     if pool.faults:
@@ -192,13 +201,18 @@ def attest_openings(openings: Openings, terms: Terms, evaluation_at: int) -> byt
 
 
 def attest_roll(roll: Roll, terms: Terms, need: Need) -> bytes:
-    """D1 and F1 over the roll; the digest of the histogram found. Raises Refused where anything differs from the terms."""
+    """D1 and F1 to F3 over the roll; the digest of the histogram found. Raises Refused where anything differs from the terms."""
     if roll.digest != terms.roll or list(roll.faults()) or small_pool(roll, terms.plan) != terms.small_pool:
         raise Refused("attestation_refused", "D1", why="other_roll")
     chances = numerators(roll.field, need)
     root = merkle.root([chance_leaf(tag, number) for tag, number in zip(roll.tags, chances, strict=True)])
     if count(roll.field, need) != terms.total or root != terms.chances.root or sampler_for(roll.field, need) != terms.sampler:
         raise Refused("attestation_refused", "F1", why="other_chances")
+    if (terms.method == FAIR) != (roll.table is not None):
+        raise Refused("attestation_refused", "D1", why="other_table")
+    if roll.table is not None:
+        for check, code, place, _ in check_fairness(roll.field, need, roll.table).faults:
+            raise Refused("attestation_refused", f"{check} {place}", why=code)
     return histogram_digest(roll.salt, roll.histogram())
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from drawing.canonical import dumps
 from drawing.conflict import DECLARED_KINDS, PARTY_ROLES
 from drawing.errors import Refused
-from drawing.events import MAX_SLOTS
+from drawing.events import FAIR, MAX_SLOTS, METHODS
 from server.files import read_bounded
 from server.library.codes import is_id_number, is_profession, is_region, is_uscc
 from server.rules import RuleSet, RuleText, rules_of
@@ -53,6 +53,7 @@ _SHAPE: Mapping[str, Mapping[str, tuple[str, Any]]] = {
     "evaluation": {"starts": ("time", _REQUIRED), "days": ("whole", 1), "remote": ("flag", False)},
     "unsealing": {"minutes_before": ("whole", 60), "supervisors": ("whole", 2)},
     "replies": {"window_minutes": ("whole", 15)},
+    "lot": {"method": ("text", FAIR)},
     "committee": {"representatives": ("whole", 0), "chair": ("text", "elected")},
     "limits": {
         "recent_days": ("whole", 90),
@@ -118,6 +119,10 @@ class Request:
     @property
     def section(self) -> str:
         return str(self.values["project"]["section"])
+
+    @property
+    def method(self) -> str:
+        return str(self.values["lot"]["method"])
 
     @property
     def reply_window(self) -> int:
@@ -368,6 +373,7 @@ def _check_values(values: dict[str, Any]) -> None:
     _one_of(values["project"]["procedure"], PROCEDURES[regime], "request.project.procedure")
     _one_of(values["project"]["kind"], ("works", "goods", "services"), "request.project.kind")
     _one_of(values["project"]["sector"], ("", "water"), "request.project.sector")
+    _one_of(values["lot"]["method"], METHODS, "request.lot.method")
     _one_of(values["committee"]["chair"], ("elected", "named", "representative"), "request.committee.chair")
     if not _IDENTIFIER.fullmatch(values["project"]["section"]):
         raise Refused("not_an_identifier", "request.project.section")

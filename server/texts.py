@@ -19,6 +19,11 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "request_unlawful": ("申请有 {count} 处不符合规定：", "The request breaks {count} rules:"),
     "rule_broken": ("{code} {text}（{article}）{found}", "{code} {text} ({article}) {found}"),
     "screening": ("正在核对 {people} 人的回避与资格 …", "Screening {people} people …"),
+    "fitting": ("正在为 {people} 名合格专家拟合均等机会 …", "Fitting equal chances for {people} eligible people …"),
+    "uniform_instead": (
+        "所余人数太少，无法拟合均等机会：本次放宽改用 uniform/1（各合法方案机会均等）。",
+        "Too few people are left to fit equal chances: this widening draws by uniform/1 (every lawful way equally likely).",
+    ),
     "small_pool": (
         "注意：合格人数不足所需三倍（小库），被抽中的人较易猜到；此事将记入证明。",
         "Mind: fewer than three eligible people for each place (small pool); the drawn are easier to guess. The proof records it.",

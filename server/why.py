@@ -43,7 +43,8 @@ def why(records: Sequence[bytes], request: Request, id_number: str) -> list[Reas
         text = rules.conflict[finding.code]
         reasons.append(Reason(finding.code, text.zh, text.en, text.article, finding.evidence))
     plan = read_plan(request.plan())
-    kind = Question(plan, date_of(request.evaluation_at), date_of(request.evaluation_at, plan.recent_days)).type_of(record)
+    asked = Question(plan, date_of(request.evaluation_at), date_of(request.evaluation_at, plan.recent_days), weighted=False)
+    kind = asked.type_of(record)
     if not isinstance(kind, Type):
         reasons += [Reason(code, *_OF_THE_PLAN[code], "申请 / request", "") for code in kind]
     return reasons

@@ -14,19 +14,24 @@ from hashlib import sha256
 
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
+from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 
 from drawing import map as sparse
 from drawing import merkle, randomness, vrf
+from drawing.beacon import DST, SCHEME, Drand, Local, Network, Node, chain_hash, group_seed, message
 from drawing.canonical import TH, dumps
+from drawing.certificate import Table, table_bytes
 from drawing.conflict import Case
-from drawing.draw import Project, states_bytes, step
+from drawing.draw import Draw, Project, states_bytes, step
 from drawing.errors import Refused
 from drawing.events import (
+    FAIR,
     Abandoned,
     Answer,
     Answers,
     Appointed,
     Attested,
+    Beacon,
     Body,
     Chances,
     Checked,
@@ -64,7 +69,7 @@ from drawing.events import (
     draft_digest,
     project_tag,
 )  # fmt: skip
-from drawing.fair import count, numerators, sampler_for
+from drawing.fair import Need, count, numerators, sampler_for
 from drawing.keys import Entry as KeyEntry
 from drawing.keys import KeyList, keys_bytes
 from drawing.lots import Lots, first, first_need, rest_need, step_in, successors
@@ -75,6 +80,7 @@ from drawing.proof import Logged, Mapped, MapProof, Monitored, Proof, map_value,
 from drawing.roll import Removed, Roll, chance_leaf, make_roll, roll_file, small_pool
 from drawing.verify import Files, verify
 from drawing.verify_private import question_of, removed_tags
+from server.fit import fit
 
 START = 1_790_000_000  # 2026-09-21
 RULES = dumps(
@@ -156,6 +162,32 @@ CAST = (
 Tamper = Callable[[Body], Body]
 
 
+@dataclass(frozen=True)
+class ToyNetwork:
+    """A beacon network whose secret a test knows: rounds are signed at once. `kind` local has three nodes of three bodies."""
+
+    kind: str
+    period: int = 3
+    genesis: int = START - 30_000
+
+    @property
+    def secret(self) -> Scalar:
+        return Scalar(int.from_bytes(sha256(f"toy network {self.kind}".encode()).digest(), "big") >> 3)
+
+    @property
+    def network(self) -> Network:
+        key = (G2Point() * self.secret).to_compressed_bytes()
+        if self.kind == "drand":
+            return Drand(sha256(b"toy group").digest(), self.genesis, "drand", "toy-drand", self.period, key, SCHEME)
+        named = [(f"node body {n}", bytes(SigningKey(sha256(f"toy node {n}".encode()).digest()).verify_key)) for n in range(3)]
+        nodes = tuple(sorted(named, key=lambda each: each[1]))
+        seed = group_seed(self.genesis, "toy-local", nodes, self.period, 2)
+        return Local(seed, self.genesis, "local", "toy-local", tuple(Node(b, "body", k) for b, k in nodes), self.period, key, SCHEME, 2)
+
+    def sign(self, number: int) -> bytes:
+        return bytes((G1Point.hash_to_curve(message(number), DST) * self.secret).to_compressed_bytes())
+
+
 @dataclass
 class World:
     """One centre with one log. Deterministic for a seed."""
@@ -174,6 +206,9 @@ class World:
     number: str = "P-1"
     log_name: str = "centre/log"
     extra_employers: int = 0
+    method: str = "uniform/1"
+    retable: Callable[[Table], Table] = lambda table: table
+    beacon: str = "none"
 
     leaves: list[bytes] = field(default_factory=list)
     index_of: dict[int, int] = field(default_factory=dict)
@@ -201,7 +236,9 @@ class World:
             "most" if self.witnesses == 3 else "none",
         )
         entries = tuple(sorted((holder.entry for holder in self.holders.values()), key=lambda entry: entry.vkey.partition("+")[0]))
-        self.key_list = KeyList(1, entries, (), policy.text(), bytes(32), ())
+        self.toy = ToyNetwork(self.beacon)
+        networks = () if self.beacon == "none" else (self.toy.network,)
+        self.key_list = KeyList(1, entries, networks, policy.text(), bytes(32), ())
         self.tag = project_tag(self.number)
         self.decl = declarations()
 
@@ -212,6 +249,24 @@ class World:
 
     def keys(self) -> bytes:
         return keys_bytes([self.key_list])
+
+    # The beacon ---------------------------------------------------------------------------------------------------------------------
+
+    def sign_round(self, number: int) -> bytes:
+        return self.toy.sign(number)
+
+    def lots_in(self, seconds: int) -> int:
+        """The first round that is due so many seconds after the next event."""
+        return self.toy.network.first_from(self.clock + 10 + seconds)
+
+    def next_lots(self, opened: Sequence[int]) -> int | None:
+        """The round that an event names which leaves these slots open."""
+        still = any(not self.project.draw.slots[number].reserve for number in opened)
+        return self.lots_in(90) if self.beacon != "none" and still else None
+
+    def wait_for(self, number: int) -> None:
+        """The next event comes when the round is due."""
+        self.clock = max(self.clock, self.toy.network.time_of(number) - 10)
 
     # The log ------------------------------------------------------------------------------------------------------------------------
 
@@ -262,10 +317,16 @@ class World:
     def build(self, plan: Plan) -> tuple[Pool, Roll, list[Entry]]:
         entries = self.entries()
         case = Case.parse(RULES, self.decl)
-        draft = question_of(replace(self._blank_terms(), plan=plan), self.evaluation_at)
+        draft = question_of(replace(self._blank_terms(), plan=plan, method=self.method), self.evaluation_at)
         pool = assemble([blind(entries, self.snapshot_id, case, draft)], draw_secret=self.secret("draw"))
         roll = make_roll(pool.types, self.secret("histogram"), pool.rows)
         return pool, roll, [entries[n] for n in pool.order]
+
+    def tabled(self, roll: Roll, need: Need) -> Roll:
+        """With the table of `fair/1`, or whatever a liar makes of it."""
+        if self.method != FAIR:
+            return roll
+        return make_roll(roll.types, roll.salt, roll.rows, table_bytes(self.retable(fit(roll.field, need))))
 
     @property
     def snapshot_id(self) -> str:
@@ -289,16 +350,13 @@ class World:
         people = [sha256(f"9\0ID{n:010d}".encode()).digest()[:16] for n in range(len(self.all_records))]
         return Changes(self.secret("changes"), len(people), (people[0],), (sha256(b"left").digest()[:16],), (people[1],))
 
-    def terms(self, pool: Pool, roll: Roll, need: object) -> Terms:
-        from drawing.fair import Need
-
-        assert isinstance(need, Need)
+    def terms(self, pool: Pool, roll: Roll, need: Need) -> Terms:
         chances = numerators(roll.field, need)
         previous = (Predecessor(self.changes.digest, sha256(b"before").digest()),) if self.previous else ()
         return Terms(
             chances=Chances(max(chances), merkle.root([chance_leaf(t, n) for t, n in zip(roll.tags, chances)]), min(chances)),
             counts=pool.rule_counts(), decisions=pool.decisions_root,
-            declarations=TH("draw/v1/declarations", self.secret("decl"), self.decl), groups_checked=True, method="uniform/1",
+            declarations=TH("draw/v1/declarations", self.secret("decl"), self.decl), groups_checked=True, method=self.method,
             plan=self.current_plan, roll=roll.digest, rule_set=RuleSet(sha256(RULES).digest(), "test", "1"),
             sampler=sampler_for(roll.field, need), small_pool=small_pool(roll, self.current_plan),
             snapshot=Snapshot(self.snapshot_id, previous, pool.snapshot_root, len(pool.labels)), total=count(roll.field, need),
@@ -312,15 +370,20 @@ class World:
 
     def commit_body(self) -> Committed:
         self.pool, self.roll, self.ordered = self.build(self.plan)
+        need = first_need(self.roll, self.plan)
+        self.roll = self.tabled(self.roll, need)
         self.sections = [self.roll]
-        terms = self.terms(self.pool, self.roll, first_need(self.roll, self.plan))
+        terms = self.terms(self.pool, self.roll, need)
         points, self.shares = vrf.split(self.secret("draw key"), 2, 2, [self.secret("a") + self.secret("b")])
         contributors = ("notary/c", "other/c")
+        beacon: NoBeacon | Beacon = NoBeacon(points[0], Escrow(("bureau/one", "bureau/two"), tuple(points)), "none")
+        if self.beacon != "none":
+            beacon = Beacon(self.beacon, chain_hash(self.toy.network), self.lots_in(300))
         return Committed(
-            beacon=NoBeacon(points[0], Escrow(("bureau/one", "bureau/two"), tuple(points)), "none"), contributors=contributors,
-            deadlines=Deadlines(self.clock + 10_000, self.clock + 20_000), evaluation_at=self.evaluation_at,
+            beacon=beacon, contributors=contributors,
+            deadlines=Deadlines(self.clock + (10_000 if self.beacon == "none" else 250), self.clock + 20_000), evaluation_at=self.evaluation_at,
             keys=KeyListRef(self.key_list.digest, 1), regime="ZTB", reply_window=900,
-            round_contributors=() if self.rounds_by_draw_key else contributors, terms=terms,
+            round_contributors=() if self.rounds_by_draw_key or self.beacon != "none" else contributors, terms=terms,
             unsealing=Unsealing(self.clock + self.unsealing_delay, 2),
         )  # fmt: skip
 
@@ -348,6 +411,8 @@ class World:
         """(value, seed) of the stage that is complete."""
         draw = self.project.draw
         stage = draw.stages[-1]
+        if draw.beacon is not None:
+            return self.beacon_lots(draw)
         pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
         key = self.secret("draw key")
         if stage.kind == "round":
@@ -356,6 +421,21 @@ class World:
             return value, randomness.round_seed(draw.seed, stage.number, stage.states, vrf.public_key(key), beta, pairs)
         value = vrf.prove(key, randomness.last_alpha(stage.leaf, pairs))
         return value, randomness.seed(stage.leaf, vrf.public_key(key), vrf.proof_to_hash(value), pairs)
+
+    def beacon_lots(self, draw: Draw) -> tuple[bytes, bytes]:
+        """Waits for the round that is due, and takes its value."""
+        stage, beacon = draw.stages[-1], draw.beacon
+        assert beacon is not None
+        if stage.outcome is not None:
+            assert draw.named is not None
+            self.wait_for(draw.named.lots)
+            value = self.sign_round(draw.named.lots)
+            states, lots = draw.named.states, draw.named.lots
+            return value, randomness.beacon_round_seed(draw.seed, draw.round, states, beacon.network, lots, value)
+        self.wait_for(stage.lots)
+        value = self.sign_round(stage.lots)
+        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
+        return value, randomness.beacon_seed(stage.leaf, beacon.network, stage.lots, value, pairs)
 
     def result(self) -> None:
         value, seed = self.lots()
@@ -388,7 +468,8 @@ class World:
         if not answers:
             return
         signers = ("centre/operator", "centre/staff", "bureau/one") if evidence == "two_persons" else ("centre/operator",)
-        self.log(Answers(tuple(answers), draw.round), *signers)
+        lots = self.next_lots([each.slot for each in answers if each.state == "left"])
+        self.log(Answers(tuple(answers), draw.round, lots), *signers)
 
     def replace(self) -> None:
         """Reserves first, then a round for what is still open."""
@@ -401,7 +482,7 @@ class World:
 
     def round(self) -> None:
         draw = self.project.draw
-        if not self.rounds_by_draw_key:
+        if not self.rounds_by_draw_key and self.beacon == "none":
             states, leaf = states_bytes(draw.slots), draw.commits[-1].leaf_hash
             for name in ("notary/c", "other/c"):
                 holder = self.holders[name]
@@ -432,15 +513,18 @@ class World:
         self.bidders.append(bidders)
         self.sections.append(removed)
         hit = tuple(n for n, slot in enumerate(self.project.draw.slots) if slot.tag in tags)
-        self.log(Screened(bidders.digest, removed.digest, hit), "centre/operator", "bureau/one")
+        self.log(Screened(bidders.digest, removed.digest, hit, self.next_lots(hit)), "centre/operator", "bureau/one")
 
     def extend(self, plan: Plan) -> None:
         """Wider terms for the open slots, with new contributions and new lots."""
         draw = self.project.draw
         self.current_plan = plan
         self.pool, self.roll, self.ordered = self.build(plan)
-        terms = self.terms(self.pool, self.roll, rest_need(self.roll, plan, draw.slots, draw.gone | self.removed))
-        body = Extended(draw.open_slots, sha256(b"reason").digest(), terms)
+        need = rest_need(self.roll, plan, draw.slots, draw.gone | self.removed)
+        self.roll = self.tabled(self.roll, need)
+        terms = self.terms(self.pool, self.roll, need)
+        lots = None if self.beacon == "none" else self.lots_in(300)
+        body = Extended(draw.open_slots, sha256(b"reason").digest(), terms, lots)
         self.attest(body)
         self.log(body, "centre/staff", "bureau/one")
         self.sections.append(self.roll)
@@ -448,7 +532,8 @@ class World:
         self.lots_again()
 
     def appoint(self, kind: str, place: int) -> None:
-        self.log(Appointed("D2", kind, sha256(b"person").digest(), place), "centre/staff", "bureau/one")
+        still = [n for n in self.project.draw.open_slots if n != place] if kind == "direct_choice" else []
+        self.log(Appointed("D2", kind, sha256(b"person").digest(), place, self.next_lots(still)), "centre/staff", "bureau/one")
 
     def stop_and_resume(self) -> None:
         self.log(Stopped(sha256(b"order").digest()), "bureau/two")
@@ -509,13 +594,13 @@ class World:
         sizes = {size}
         for draw in self.project.attempts:
             for stage in draw.stages:
-                if stage.kind != "round" and stage.seq in self.index_of:
+                if (stage.kind != "round" or stage.lots) and stage.seq in self.index_of:
                     sizes.add(self.index_of[stage.seq] + 2)
-                    if stage.complete:
+                    if stage.given and stage.complete:
                         sizes.add(self.index_of[stage.given[-1][3]] + 2)
         if hasattr(self, "quiet"):
             sizes.add(self.quiet)
-        ordered = sorted(sizes)
+        ordered = sorted(self.proof_sizes(sizes))
         assert self.mapped is not None
         at, mapped = self.mapped
         monitor = self.holders["bureau/monitor"]
@@ -530,6 +615,10 @@ class World:
             map=MapProof(at, mapped, tuple(tree.inclusion(at)), tuple(sparse.prove(items, self.tag))),
             monitors=(statement,) if self.monitored else (),
         )
+
+    def proof_sizes(self, sizes: set[int]) -> set[int]:
+        """The sizes whose checkpoints go into the proof."""
+        return sizes
 
     def files(self, *, roll: bool = True, openings: bool = True) -> Files:
         return Files(

@@ -31,6 +31,8 @@ def worlds() -> dict[str, World]:
         "round": World(seed=13, plan=replace(PLAN, seats=bare)).whole(left=(0, 2)),
         "extended": extended,
         "second-attempt": again.whole(),
+        "beacon-local": World(seed=15, beacon="local", plan=replace(PLAN, seats=bare)).whole(left=(0, 2)),
+        "beacon-drand": World(seed=16, beacon="drand").whole(left=(0,)),
         "no-witnesses": World(seed=14, witnesses=0, monitored=False).whole(),
     }
 

@@ -335,4 +335,5 @@ def test_golden_proofs_of_every_release_are_accepted():
             )
         )
         assert report.failed == (), name
-        assert report.facts == json.loads(parts["facts.json"]), name
+        known = json.loads(parts["facts.json"])  # a later release may know more, never otherwise
+        assert {key: report.facts.get(key) for key in known} == known, name
