@@ -75,10 +75,11 @@ export function judgeTree(proof, seen, report) {
  */
 export function judgeMoments(draw, seen, indexOf, report, placeOf) {
   for (const stage of draw.stages) {
-    if (stage.kind === "round" || stage.given.length === 0) continue;
+    const isRound = stage.kind === "round";
+    if (isRound ? stage.lots === null : stage.given.length === 0) continue;
     const fixed = indexOf(stage.cause);
-    const first = indexOf(stage.given[0].event);
-    if (!seen.some(({ size }) => size > fixed && size <= first)) report.fault("A1", "commit_not_fixed_before_contributions", {}, placeOf(stage.cause));
+    const first = isRound ? fixed : indexOf(stage.given[0].event);
+    if (!isRound && !seen.some(({ size }) => size > fixed && size <= first)) report.fault("A1", "commit_not_fixed_before_contributions", {}, placeOf(stage.cause));
     if (!stage.outcome) continue;
     const outcome = indexOf(stage.outcome);
     const counted = seen.filter(({ size }) => size > first && size <= outcome);

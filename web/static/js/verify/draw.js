@@ -8,7 +8,7 @@
 
 import { hex, same } from "./bytes.js";
 import { isToAnswer, isToNotify, isToUnseal, judgeAbandoned, judgeAttestations, judgeClosed, judgeCommit, judgeContribution,
-  judgeExtension, judgeItems, judgeParties, judgeReplaced, judgeResult, judgeScreened, judgeSteppedIn, judgeUnsealed } from "./guards.js";
+  judgeExtension, judgeItems, judgeNamedRound, judgeParties, judgeReplaced, judgeResult, judgeScreened, judgeSteppedIn, judgeUnsealed } from "./guards.js";
 import { statesBytes } from "./seed.js";
 import { isMove, isOpen, moved, occupant } from "./slots.js";
 
@@ -25,6 +25,7 @@ import { isMove, isOpen, moved, occupant } from "./slots.js";
  * @property {import("./seed.js").Round | null} round
  * @property {string[]} expected
  * @property {{name: string, pk: Uint8Array, pi: Uint8Array, event: Event}[]} given
+ * @property {number | null} lots the beacon round that the lots fall on, if one was named
  * @property {Event | null} outcome
  */
 /**
@@ -164,11 +165,22 @@ function openOrSeated(draw) {
   draw.phase = draw.openSlots.length ? "open" : "seated";
 }
 
-/** @param {Draw} draw @param {Stage["kind"]} kind @param {Event} cause @param {string[]} expected */
-function beginStage(draw, kind, cause, expected) {
+/** @param {Draw} draw @param {Stage["kind"]} kind @param {Event} cause @param {string[]} expected @param {number} [lots] */
+function beginStage(draw, kind, cause, expected, lots) {
   const leaf = draw.commits[draw.commits.length - 1].hash;
   const round = kind === "round" ? { number: draw.round, states: statesBytes(draw.slots) } : null;
-  draw.stages.push({ kind, cause, leaf, round, expected, given: [], outcome: null });
+  draw.stages.push({ kind, cause, leaf, round, expected, given: [], lots: lots ?? null, outcome: null });
+}
+
+/** With a beacon the event that leaves slots open begins the round, with the states right after it. @param {Draw} draw @param {Event} event @param {Fault} fault */
+function nameRound(draw, event, fault) {
+  judgeNamedRound(draw, event, fault);
+  if (hasBeacon(draw) && draw.openSlots.length) beginStage(draw, "round", event, [], event.body.lots);
+}
+
+/** @param {Draw} draw */
+function hasBeacon(draw) {
+  return draw.commit.beacon.kind !== "none";
 }
 
 /** @param {Draw} draw */
@@ -234,7 +246,7 @@ const EFFECTS = {
         for (let n = 0; n < (reserve ? seat.reserves : seat.count); n++)
           draw.slots.push({ seat: number, reserve, tags: [], state: "pending", notified: false, unsealed: false });
       });
-    beginStage(draw, "panel", event, event.body.contributors);
+    beginStage(draw, "panel", event, event.body.contributors, event.body.beacon.round || undefined);
     draw.phase = "committed";
   },
   contributed({ draw }, event, fault) {
@@ -245,6 +257,10 @@ const EFFECTS = {
     if (complete(stageOf(draw))) draw.phase = draw.phase === "committed" ? "ready" : "redraw";
   },
   round_contributed({ draw }, event, fault) {
+    if (hasBeacon(draw)) {
+      fault("C1", "round_contributors_with_beacon");
+      return;
+    }
     if (draw.phase === "open") beginStage(draw, "round", event, draw.commit.round_contributors);
     judgeContribution(draw, stageOf(draw), event, fault);
     give(draw, event);
@@ -262,7 +278,7 @@ const EFFECTS = {
     draw.phase = "seated";
   },
   replaced({ draw }, event, fault) {
-    if (draw.phase === "open") beginStage(draw, "round", event, draw.commit.round_contributors);
+    if (draw.phase === "open" && (!hasBeacon(draw) || stageOf(draw).outcome)) beginStage(draw, "round", event, draw.commit.round_contributors);
     const stage = stageOf(draw);
     judgeReplaced(draw, stage, event, fault);
     draw.remember(event);
@@ -289,6 +305,7 @@ const EFFECTS = {
       else if (state === "left") leave(draw, slot);
       else draw.slots[slot].state = state;
     openOrSeated(draw);
+    nameRound(draw, event, fault);
   },
   stepped_in({ draw }, event, fault) {
     draw.remember(event);
@@ -302,24 +319,31 @@ const EFFECTS = {
   screened({ draw }, event, fault) {
     judgeScreened(draw, event, fault);
     draw.screenings.push(event);
-    if (draw.phase === "committed") return;
+    if (draw.phase === "committed") {
+      if (event.body.lots !== undefined) fault("C1", "round_named_without_need");
+      return;
+    }
+    const named = draw.phase === "open" && hasBeacon(draw);
     for (const slot of event.body.slots)
       if (occupant(draw.slots[slot])) leave(draw, slot);
       else fault("C1", "nobody_to_screen", { slot });
     draw.checked = false;
     openOrSeated(draw);
+    if (!named) nameRound(draw, event, fault);
   },
   extended({ draw }, event, fault) {
     judgeExtension(draw, event, fault);
     draw.remember(event);
     fix(draw, event, fault);
-    beginStage(draw, "extension", event, draw.commit.contributors);
+    judgeNamedRound(draw, event, fault);
+    beginStage(draw, "extension", event, draw.commit.contributors, event.body.lots);
     draw.phase = "widened";
   },
   appointed({ draw }, event, fault) {
     const { kind, place } = event.body;
     if (kind === "representative") {
       if (place >= draw.terms.plan.representatives || draw.representatives.has(place)) fault("C1", "no_such_representative", { place });
+      if (event.body.lots !== undefined) fault("C1", "round_named_without_need");
       draw.representatives.add(place);
       return;
     }
@@ -328,6 +352,7 @@ const EFFECTS = {
       draw.slots[place].state = "appointed";
     } else fault("D5", "slot_not_open", { slot: place });
     openOrSeated(draw);
+    nameRound(draw, event, fault);
   },
   unsealed({ draw }, event, fault) {
     judgeUnsealed(draw, event, fault);

@@ -8,7 +8,7 @@ import { Refused } from "./bytes.js";
 import { canonical, without } from "./canonical.js";
 import { TH, PAE } from "./hash.js";
 import { leafHash } from "./merkle.js";
-import { bool, bytes, choice, digest, int, list, name, natural, object, round, slot, text, time, version, word } from "./shapes.js";
+import { bool, bytes, choice, digest, int, list, name, natural, object, optional, round, slot, text, time, version, word } from "./shapes.js";
 
 const MOST_BYTES = 65_535;
 const EVENT_TYPE = "application/vnd.lotroom.event.v1+json";
@@ -33,13 +33,23 @@ const snapshot = object({ id: word, previous: list(object({ changes: digest, roo
 const terms = object({
   chances: object({ largest: natural, root: digest, smallest: natural }),
   counts: list(object({ count: int(10, 2 ** 20), rule: word }), 0, 100), decisions: digest, declarations: digest, groups_checked: bool,
-  method: choice("uniform/1"), plan, roll: object({ head: digest, root: digest }),
-  rule_set: object({ digest, id: word, version: word }), sampler: choice("cells-reject/1", "cells-dp/1"), small_pool: bool, snapshot,
+  method: choice("uniform/1", "fair/1"), plan, roll: object({ head: digest, root: digest }),
+  rule_set: object({ digest, id: word, version: word }), sampler: choice("cells-reject/1", "picks-reject/1", "cells-dp/1"), small_pool: bool, snapshot,
   total: natural,
 });
-const beacon = object({
+const noBeacon = object({
   draw_key: bytes(32), escrow: object({ holders: list(name, 1, 40), points: list(bytes(32), 1, 40) }), kind: choice("none"),
 });
+const beaconRound = int(1, 2 ** 36);
+const someBeacon = object({ kind: choice("drand", "local"), network: digest, round: beaconRound });
+/** @typedef {{kind: "none" | "drand" | "local", draw_key: Uint8Array, escrow: {holders: string[], points: Uint8Array[]}, network: Uint8Array, round: number}} Beacon */
+/** @type {import("./shapes.js").Shape<Beacon>} fields of the other kind are there and empty */
+const beacon = (value, place) =>
+  typeof value === "object" && !Array.isArray(value) && value.kind === "none"
+    ? { ...noBeacon(value, place), network: new Uint8Array(0), round: 0 }
+    : { ...someBeacon(value, place), draw_key: new Uint8Array(0), escrow: { holders: [], points: [] } };
+/** A proof of the draw key, or a beacon's value. @type {import("./shapes.js").Shape<Uint8Array>} */
+const lotsValue = (value, place) => bytes(typeof value === "string" && value.length === 96 ? 48 : 80)(value, place);
 const placed = list(object({ slot, tag: bytes(16) }), 1, 400);
 
 const HEAD = {
@@ -57,19 +67,19 @@ const FIELDS = {
   },
   contributed: { key: name, nth: int(1, 10_000), pi: bytes(80), pk: bytes(32), sig: bytes(64) },
   round_contributed: { key: name, pi: bytes(80), pk: bytes(32), round, sig: bytes(64) },
-  result: { placed, seed: digest, trace: digest, value: bytes(80) },
+  result: { placed, seed: digest, trace: digest, value: lotsValue },
   checked: {},
   notified: { notices: list(object({ receipt: digest, slot }), 1, 400), round },
   answers: {
     answers: list(
       object({ evidence: choice("gateway", "link", "two_persons"), receipt: digest, slot, state: choice("accepted", "left") }), 1, 400),
-    round,
+    lots: optional(beaconRound), round,
   },
   stepped_in: { moves: list(object({ reserve: slot, slot }), 1, 400), round },
-  replaced: { placed, round, seed: digest, trace: digest, value: bytes(80) },
-  screened: { bidders: digest, rows: digest, slots: list(slot, 0, 400) },
-  extended: { open: list(slot, 1, 400), reason: digest, terms },
-  appointed: { ground: word, kind: choice("direct_choice", "representative"), person: digest, place: int(0, 399) },
+  replaced: { placed, round, seed: digest, trace: digest, value: lotsValue },
+  screened: { bidders: digest, lots: optional(beaconRound), rows: digest, slots: list(slot, 0, 400) },
+  extended: { lots: optional(beaconRound), open: list(slot, 1, 400), reason: digest, terms },
+  appointed: { ground: word, kind: choice("direct_choice", "representative"), lots: optional(beaconRound), person: digest, place: int(0, 399) },
   unsealed: { slots: list(slot, 1, 400) },
   closed: {},
   abandoned: { paper: digest, reason: choice("incomplete", "cancelled", "order") },

@@ -4,7 +4,7 @@
 
 import { Refused, compare, compareText, hex, increasing, same } from "./bytes.js";
 import { draftDigest } from "./events.js";
-import { alpha, lastAlpha, panelSeed, roundSeed } from "./seed.js";
+import { alpha, lastAlpha, ofDrawKey, panelSeed, rhoOfBeacon, rhoOfDrawKey, roundSeed } from "./seed.js";
 import { proofToHash, verifyProof } from "./vrf.js";
 import { occupant, isOpen } from "./slots.js";
 import { isWider } from "./terms.js";
@@ -57,10 +57,14 @@ export function judgeParties(event, fault) {
   if (!increasing(contributors, compareText) || !increasing(round, compareText)) fault("C1", "contributors_not_sorted");
   if (contributors.length < 2) fault("C1", "too_few_contributors");
   for (const key of round) if (!contributors.includes(key)) fault("C1", "unknown_contributor", { key });
+  if (event.at > deadlines.contributions || deadlines.contributions > deadlines.result) fault("C4", "deadlines_disordered");
+  if (beacon.kind !== "none") {
+    if (round.length) fault("C1", "round_contributors_with_beacon");
+    return;
+  }
   const { holders, points } = beacon.escrow;
   if (!same(points[0], beacon.draw_key)) fault("R2", "escrow_of_another_key");
   if (points.length > holders.length || !increasing(holders, compareText)) fault("R2", "escrow_without_holders");
-  if (event.at > deadlines.contributions || deadlines.contributions > deadlines.result) fault("C4", "deadlines_disordered");
 }
 
 /** @param {Draw} draw @param {Stage} stage @param {Event} event @param {Fault} fault */
@@ -86,19 +90,43 @@ function pairsOf(stage) {
   }
 }
 
-/** The draw key's value, and the seed if the value proves. @param {Draw} draw @param {Stage} stage @param {Event} event @param {Fault} fault */
+/** The value and the seed of a stage. @param {Draw} draw @param {Stage} stage @param {Event} event @param {Fault} fault */
 function judgeSeed(draw, stage, event, fault) {
-  const { value, seed } = event.body;
-  const key = draw.commit.beacon.draw_key;
+  const { beacon } = draw.commit;
   const pairs = pairsOf(stage);
-  if (!pairs) return;
+  if (beacon.kind !== "none") judgeBeaconSeed(draw, stage, event, pairs, fault);
+  else if (event.body.value.length !== 80) fault("R2", "bad_draw_key_value", { why: "bad_vrf_proof" });
+  else if (pairs) judgeDrawKeySeed(draw, stage, event, pairs, fault);
+}
+
+/** The seed is looked at if the draw key's value proves. @param {Draw} draw @param {Stage} stage @param {Event} event
+ * @param {import("./seed.js").Pair[]} pairs @param {Fault} fault */
+function judgeDrawKeySeed(draw, stage, event, pairs, fault) {
+  const key = draw.commit.beacon.draw_key;
+  const { value, seed } = event.body;
   try {
     const beta = verifyProof(key, lastAlpha(stage.leaf, stage.round, pairs), value);
-    const made = stage.round ? roundSeed(draw.seed, stage.round, key, beta, pairs) : panelSeed(stage.leaf, key, beta, pairs);
+    const made = stage.round
+      ? roundSeed(draw.seed, stage.round, rhoOfDrawKey(pairs, key, beta))
+      : panelSeed(stage.leaf, ofDrawKey(key, beta), pairs);
     if (!same(made, seed)) fault("R4", "other_seed");
   } catch (error) {
     fault("R2", "bad_draw_key_value", { why: why(error) });
   }
+}
+
+/** Whether the value is the network's is verify_beacon.js: that needs a key list. @param {Draw} draw @param {Stage} stage @param {Event} event
+ * @param {import("./seed.js").Pair[] | null} pairs @param {Fault} fault */
+function judgeBeaconSeed(draw, stage, event, pairs, fault) {
+  const { value, seed } = event.body;
+  if (value.length !== 48) {
+    fault("R2", "bad_beacon_value");
+    return;
+  }
+  if (stage.lots === null || !pairs) return;
+  const chance = { source: draw.commit.beacon.network, number: stage.lots, value };
+  const made = stage.round ? roundSeed(draw.seed, stage.round, rhoOfBeacon(chance)) : panelSeed(stage.leaf, chance, pairs);
+  if (!same(made, seed)) fault("R4", "other_seed");
 }
 
 /** @param {Draw} draw @param {Stage} stage @param {Event} event @param {Fault} fault */
@@ -124,7 +152,7 @@ export function judgeResult(draw, stage, event, fault) {
 export function judgeReplaced(draw, stage, event, fault) {
   const { placed, round } = event.body;
   if (round !== draw.round) fault("C1", "other_round", { expected: draw.round });
-  if (draw.phase === "open" && draw.commit.round_contributors.length) fault("C1", "contributions_missing");
+  if (draw.phase === "open" && draw.commit.beacon.kind === "none" && draw.commit.round_contributors.length) fault("C1", "contributions_missing");
   judgeSeed(draw, stage, event, fault);
   const open = draw.openSlots;
   if (placed.length !== open.length || open.some((n, at) => placed[at].slot !== n)) fault("D5", "wrong_successors");
@@ -162,9 +190,17 @@ export function judgeSteppedIn(draw, event, fault) {
   if (!increasing(moves.map((/** @type {{slot: number}} */ each) => each.slot), byNumber)) fault("D5", "moves_disordered");
 }
 
+/** With a beacon a round is named exactly if a slot is open afterwards. @param {Draw} draw after the event @param {Event} event @param {Fault} fault */
+export function judgeNamedRound(draw, event, fault) {
+  const needed = draw.commit.beacon.kind !== "none" && draw.openSlots.length > 0;
+  if (needed && event.body.lots === undefined) fault("T1", "round_not_named");
+  if (!needed && event.body.lots !== undefined) fault("C1", "round_named_without_need");
+}
+
 /** @param {Draw} draw @param {Event} event @param {Fault} fault */
 export function judgeScreened(draw, event, fault) {
   const { slots } = event.body;
+  if (draw.phase === "open" && draw.commit.beacon.kind !== "none") fault("C1", "screened_before_lots");
   if (draw.phase === "committed") {
     if (draw.stages[0].given.length) fault("C1", "screened_after_contribution");
     if (slots.length) fault("C1", "nobody_to_screen", { slot: slots[0] });

@@ -3,6 +3,7 @@
  * One bad version spoils the whole file.
  */
 
+import { network } from "./beacon.js";
 import { Refused, compareText, hex, increasing, same } from "./bytes.js";
 import { canonical, parse, without } from "./canonical.js";
 import { verifies } from "./ed25519.js";
@@ -16,7 +17,8 @@ const ROLES = /** @type {const} */ (["operator", "staff", "supervisor", "contrib
 
 /** @typedef {typeof ROLES[number]} Role */
 /** @typedef {{name: string, role: Role, body: string, held: string, key: Uint8Array, vrf: Uint8Array}} Entry */
-/** @typedef {{version: number, digest: Uint8Array, entries: Map<string, Entry>, policy: import("./note.js").Policy}} KeyList */
+/** @typedef {{version: number, digest: Uint8Array, entries: Map<string, Entry>, policy: import("./note.js").Policy,
+ *   networks: import("./beacon.js").Network[]}} KeyList */
 
 /** Hex of 32 bytes, or nothing. @type {import("./shapes.js").Shape<Uint8Array>} */
 const keyOrNothing = (value, place) => (value === "" ? new Uint8Array(0) : bytes(32)(value, place));
@@ -25,7 +27,7 @@ const entry = object({
   body: text(1, 200), box: keyOrNothing, held: choice("body", "operator"), role: choice(...ROLES), vkey: text(1, 300), vrf: keyOrNothing,
 });
 const list1 = object({
-  entries: list(entry, 1, 1000), networks: list(text(0, 0), 0, 0), policy: text(1, 100_000), previous: digest,
+  entries: list(entry, 1, 1000), networks: list(network, 0, 10), policy: text(1, 100_000), previous: digest,
   sigs: list(object({ key: name, sig: bytes(64) }), 0, 1000), version: int(1, 1_000_000),
 });
 /** @type {import("./shapes.js").Shape<{fields: ReturnType<typeof list1>, json: any}>} */
@@ -68,7 +70,10 @@ function judge(fields, json, place) {
   }
   const policy = parsePolicy(fields.policy);
   for (const key of [policy.log, ...policy.witnesses.values()]) once(key.key, key.name);
-  return { version: fields.version, digest: sha256(canonical(json)), entries, policy };
+  const { networks } = fields;
+  if (!increasing(networks.map((each) => each.name), compareText)) throw new Refused("not_sorted", {}, place);
+  for (const each of networks) for (const { key } of each.nodes) once(key, each.name);
+  return { version: fields.version, digest: sha256(canonical(json)), entries, policy, networks };
 }
 
 /** A successor: signed by more than half of the supervisors before, and by nobody else (keys-3).

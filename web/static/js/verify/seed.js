@@ -31,14 +31,33 @@ export function lastAlpha(leaf, round, pairs) {
   return input("draw/v1/round-last", TH("draw/v1/round-all", leaf, u32be(round.number), round.states, ...flat(pairs)));
 }
 
-/** @param {Uint8Array} leaf @param {Uint8Array} drawKey @param {Uint8Array} beta of the draw key @param {Pair[]} pairs */
-export function panelSeed(leaf, drawKey, beta, pairs) {
-  return TH("draw/v1/seed", leaf, sha256(drawKey), u64be(0), beta, ...flat(pairs));
+/**
+ * What the lots rest on beside the contributions: SHA-256 of the draw key and 0, with its output; or the chain hash of a beacon's network and
+ * the number of its round, with the value. @typedef {{source: Uint8Array, number: number, value: Uint8Array}} Chance
+ */
+
+/** @param {Uint8Array} drawKey @param {Uint8Array} beta @returns {Chance} */
+export function ofDrawKey(drawKey, beta) {
+  return { source: sha256(drawKey), number: 0, value: beta };
 }
 
-/** @param {Uint8Array} seed of the panel or the latest extension @param {Round} round @param {Uint8Array} drawKey @param {Uint8Array} beta @param {Pair[]} pairs */
-export function roundSeed(seed, round, drawKey, beta, pairs) {
-  const rho = TH("draw/v1/rho", ...flat(pairs), drawKey, beta);
+/** @param {Uint8Array} leaf @param {Chance} chance @param {Pair[]} pairs */
+export function panelSeed(leaf, { source, number, value }, pairs) {
+  return TH("draw/v1/seed", leaf, source, u64be(number), value, ...flat(pairs));
+}
+
+/** @param {Pair[]} pairs @param {Uint8Array} drawKey @param {Uint8Array} beta of the draw key */
+export function rhoOfDrawKey(pairs, drawKey, beta) {
+  return TH("draw/v1/rho", ...flat(pairs), drawKey, beta);
+}
+
+/** @param {Chance} chance */
+export function rhoOfBeacon({ source, number, value }) {
+  return TH("draw/v1/rho", source, u64be(number), value);
+}
+
+/** @param {Uint8Array} seed of the panel or the latest extension @param {Round} round @param {Uint8Array} rho */
+export function roundSeed(seed, round, rho) {
   return TH("draw/v1/round", seed, u32be(round.number), round.states, rho);
 }
 

@@ -76,6 +76,9 @@ export const list = (item, least, most) => (value, place) => {
   return value.map((each, n) => item(each, `${place}[${n}]`));
 };
 
+/** A field that is there with a value or not there at all. @template T @param {Shape<T>} shape @returns {Shape<T | undefined>} */
+export const optional = (shape) => Object.assign((/** @type {Json} */ value, /** @type {string} */ place) => shape(value, place), { optional: true });
+
 /** Exactly these fields. @template {Record<string, Shape<any>>} F @param {F} fields @returns {Shape<{[K in keyof F]: ReturnType<F[K]>}>} */
 export const object = (fields) => (value, place) => {
   if (typeof value !== "object" || Array.isArray(value)) throw new Refused("not_an_object", {}, place);
@@ -83,7 +86,10 @@ export const object = (fields) => (value, place) => {
   /** @type {any} */
   const made = Object.create(null);
   for (const field of Object.keys(fields)) {
-    if (!(field in value)) throw new Refused("missing_field", { field }, place);
+    if (!(field in value)) {
+      if ("optional" in fields[field]) continue;
+      throw new Refused("missing_field", { field }, place);
+    }
     made[field] = fields[field](value[field], `${place}.${field}`);
   }
   return made;

@@ -13,17 +13,17 @@ function covers(old, fresh) {
 }
 
 /** What an extension keeps, as one text. @param {Terms} terms */
-function kept({ plan, snapshot, rule_set: rules, declarations, method, groups_checked }) {
+function kept({ plan, snapshot, rule_set: rules, declarations, groups_checked }) {
   return spell([
     plan.recent_days, plan.representatives, plan.seats.map((seat) => [seat.count, seat.reserves]), plan.sites.map((site) => site.id),
     snapshot.id, snapshot.size, hex(snapshot.root), snapshot.previous.map((each) => [hex(each.changes), hex(each.root)]),
-    rules.id, rules.version, hex(rules.digest), hex(declarations), method, groups_checked,
+    rules.id, rules.version, hex(rules.digest), hex(declarations), groups_checked,
   ]);
 }
 
 /** @param {Terms} old @param {Terms} fresh */
 export function isWider(old, fresh) {
-  if (kept(old) !== kept(fresh)) return false;
+  if (kept(old) !== kept(fresh) || (fresh.method !== old.method && fresh.method !== "uniform/1")) return false;
   const [from, to] = [old.plan, fresh.plan];
   const seats = from.seats.every((seat, n) => {
     const wider = to.seats[n];

@@ -16,6 +16,7 @@ import { parseProof } from "./proof.js";
 import { Report, checksOf } from "./report.js";
 import { verifyReceipt } from "./receipt.js";
 import { judgeSigners } from "./signers.js";
+import { judgeBeacon, networkOf } from "./verify_beacon.js";
 import { verifyRoll } from "./verify_roll.js";
 
 /**
@@ -26,8 +27,8 @@ import { verifyRoll } from "./verify_roll.js";
  * @typedef {import("./keys.js").KeyList} KeyList
  */
 
-const NEEDS_COMMIT = ["A5", "C5", "R3", "V1", "R2", "R4", "D4", "D5", "T3", "T4"];
-const NEEDS_RESULT = ["T3", "T4", "R2", "R4", "D4", "D5"];
+const NEEDS_COMMIT = ["T1", "T2", "R1", "A5", "C5", "R3", "V1", "R2", "R4", "D4", "D5", "T3", "T4"];
+const NEEDS_RESULT = ["T2", "T3", "T4", "R2", "R4", "D4", "D5"];
 const NEEDS_KEYS = ["A1", "A2", "A3", "A5", "C3", "T5"];
 
 /** @param {Event} event */
@@ -41,14 +42,16 @@ export function verify(files) {
   const versions = readKeys(files.keys, report);
   const proof = readProof(files.proof, report);
   if (!proof) return report;
-  const project = replay(proof, versions, report);
+  const lists = rulingLists(proof, versions, report);
+  const project = replay(proof, lists, report);
   const { draw } = project;
-  report.skip(["F2", "F3"], "method_uniform", "not_applicable");
+  if (draw.commits.every(({ body }) => body.terms.method === "uniform/1")) report.skip(["F2", "F3"], "method_uniform", "not_applicable");
   const newest = versions[versions.length - 1] ?? null;
   const keys = draw.commit ? ruling(versions, draw.commit.keys) : newest;
   judgeOrder(proof, report);
   const seen = readCheckpoints(proof, (keys ?? newest)?.policy ?? null, report);
   judgeAttempts(proof, project, seen, keys, report);
+  judgeBeacons(proof, project, seen, lists, report);
   const monitored = judgeMap(proof, project, keys, report);
   if (keys) judgeBodies(draw, keys, report);
   if (draw.commit) {
@@ -84,10 +87,9 @@ function readProof(data, report) {
   return null;
 }
 
-/** Replay all events, with their signatures. @param {Proof} proof @param {KeyList[]} versions @param {Report} report */
-function replay(proof, versions, report) {
+/** Replay all events, with their signatures. @param {Proof} proof @param {(event: Event) => KeyList | null} lists @param {Report} report */
+function replay(proof, lists, report) {
   const project = new Project();
-  const lists = rulingLists(proof, versions, report);
   for (const { event } of proof.events) {
     const place = placeOf(event);
     const before = project.draw;
@@ -136,7 +138,7 @@ function judgeAttempts(proof, project, seen, keys, report) {
   const opened = project.draw.opened;
   if (opened && opened.body.origin !== proof.origin) report.fault("I1", "other_origin", {}, "event opened");
   if (!seen) {
-    report.skip(["I1", "I2", "T3", "T4", "T5"], "no_checkpoint");
+    report.skip(["I1", "I2", "T2", "T3", "T4", "T5"], "no_checkpoint");
     return;
   }
   if (!increasing(seen.map(({ size }) => size), (a, b) => a - b)) report.fault("I5", "checkpoints_disordered");
@@ -148,6 +150,19 @@ function judgeAttempts(proof, project, seen, keys, report) {
   const firstUnsealed = firstUnsealing(proof, project.draw);
   if (firstUnsealed && keys && keys.policy.quorum !== "none")
     judgeUnsealingTime(project.draw, seen, keys.policy, indexOf(firstUnsealed), report);
+}
+
+/** T1, T2, R1 and the beacon's part of R2 and T4. @param {Proof} proof @param {Project} project
+ * @param {import("./checkpoints.js").Seen[] | null} seen @param {(event: Event) => KeyList | null} lists @param {Report} report */
+function judgeBeacons(proof, project, seen, lists, report) {
+  const attempts = project.attempts.filter(({ commit }) => commit && commit.beacon.kind !== "none");
+  if (attempts.length === 0) {
+    report.skip(["T1", "T2", "R1"], "beacon_none", "not_applicable");
+    return;
+  }
+  const indexes = new Map(proof.events.map(({ event, index }) => [event, index]));
+  for (const draw of attempts)
+    judgeBeacon(draw, lists(draw.commits[0]), seen, (event) => /** @type {number} */ (indexes.get(event)), report, placeOf);
 }
 
 /** The first `unsealed` of the last attempt, lawful or not. @param {Proof} proof @param {Draw} draw */
@@ -209,9 +224,8 @@ function judgeBodies(draw, keys, report) {
 function giveReasons(files, proof, project, keys, report) {
   const { draw } = project;
   report.skip(["A6"], "no_second_quorum", "not_applicable");
-  report.skip(["T1", "T2", "R1"], "beacon_none", "not_applicable");
   if (!keys) report.skip(NEEDS_KEYS, "no_key_list");
-  if (keys?.policy.quorum === "none") report.skip(["A1", "A2", "C3", "T5"], "no_witnesses");
+  if (keys?.policy.quorum === "none") report.skip(["A1", "A2", "C3", "T2", "T5"], "no_witnesses");
   if (!proof.monitors.length) report.skip(["C3"], "no_monitor");
   if (!firstUnsealing(proof, draw)) report.skip(["T5"], "not_unsealed");
   if (!draw.commit) {
@@ -257,7 +271,10 @@ function headlinesOf(proof, project, keys, newest, monitored) {
   }
   if (draw.phase === "abandoned") found.push("abandoned");
   else if (draw.phase !== "closed") found.push("open");
-  if (draw.commit && !draw.commit.round_contributors.length) found.push("rounds_by_draw_key_alone");
+  const network = networkOf(draw, keys);
+  if (network?.kind === "local" && network.nodes.filter(({ held }) => held === "operator").length >= network.threshold)
+    found.push("beacon_held_by_operator");
+  if (draw.commit?.beacon.kind === "none" && !draw.commit.round_contributors.length) found.push("rounds_by_draw_key_alone");
   if (draw.commits.some(({ body }) => body.terms.small_pool)) found.push("small_pool");
   if (draw.commit && !draw.terms.groups_checked) found.push("groups_not_checked");
   return found;
