@@ -23,27 +23,28 @@ const MOST_CELLS = 8_000_000;
  * @property {Set<number>} rows barred
  * @property {Set<number>} employers barred, by number
  */
+/** Usable rows of an employer by type; its class says their weights. @typedef {{people: Map<number, number>, number: number}} Group */
 /**
  * What counting sees of a roll under a need: for each employer its usable rows by type, and the subsets of the sites.
  * @typedef {object} Question
  * @property {Roll} roll
  * @property {Need} need
  * @property {boolean} capped whether the cap on recent people can bind
- * @property {Map<number, number>[]} groups by employer; empty for the barred
+ * @property {Group[]} groups by employer; without people for the barred
  * @property {number[]} perType usable rows of each type
  * @property {{sites: Set<number>, sign: bigint}[]} subsets
  */
 
 /** @param {Roll} roll @param {Need} need @returns {Question} */
 export function question(roll, need) {
-  /** @type {Map<number, number>[]} */
-  const groups = Array.from({ length: roll.employers }, () => new Map());
+  /** @type {Group[]} */
+  const groups = Array.from({ length: roll.employers }, (_, n) => ({ people: new Map(), number: roll.classOf[n] }));
   const perType = roll.types.map(() => 0);
   for (let n = 0; n < roll.size; n++) {
     const employer = roll.employerOf[n];
     if (need.rows.has(n) || need.employers.has(employer)) continue;
     const type = roll.typeOf[n];
-    groups[employer].set(type, (groups[employer].get(type) ?? 0) + 1);
+    groups[employer].people.set(type, (groups[employer].people.get(type) ?? 0) + 1);
     perType[type]++;
   }
   const people = need.counts.reduce((sum, count) => sum + count, 0);
@@ -66,27 +67,35 @@ function bearable({ counts, recent }, capped, sites) {
   if (cells > MOST_CELLS) throw new Refused("too_many_states", { states: cells, most: MOST_CELLS });
 }
 
-/** The line of a group of people by type, leaving out the sites. @param {Question} asked @param {Iterable<[number, number]>} group @param {Set<number>} sites @returns {Line} */
-export function lineOf({ roll, need, capped }, group, sites) {
+/** The line of an employer's people, leaving out the sites. @param {Question} asked @param {Group} group @param {Set<number>} sites @returns {Line} */
+export function lineOf({ roll, need, capped }, { people, number }, sites) {
   /** @type {Map<number, bigint>} */
   const weights = new Map();
-  for (const [number, people] of group) {
-    const type = roll.types[number];
+  for (const [kind, count] of people) {
+    const type = roll.types[kind];
     if (sites.has(type.site)) continue;
-    for (const seat of type.seats)
-      if (need.counts[seat] > 0) {
-        const key = 2 * seat + Number(type.recent && capped);
-        weights.set(key, (weights.get(key) ?? 0n) + BigInt(people));
-      }
+    type.seats.forEach((seat, at) => {
+      if (!(need.counts[seat] > 0)) return;
+      const key = 2 * seat + Number(type.recent && capped);
+      weights.set(key, (weights.get(key) ?? 0n) + BigInt(count) * roll.weight(number, kind, at));
+    });
   }
   return [...weights].sort((a, b) => a[0] - b[0]).map(([key, weight]) => ({ seat: key >> 1, recent: key & 1, weight }));
 }
 
+/** The line of one person of a type without weights: for the samplers that know none. @param {Question} asked @param {number} kind @param {Set<number>} sites @returns {Line} */
+export function lineOfType({ roll, need, capped }, kind, sites) {
+  const type = roll.types[kind];
+  if (sites.has(type.site)) return [];
+  const seats = type.seats.filter((seat) => need.counts[seat] > 0);
+  return seats.map((seat) => ({ seat, recent: Number(type.recent && capped), weight: 1n }));
+}
+
 /** The ring in which everybody of a question can be counted. @param {Question} asked */
-export function ringOf({ need, capped, roll, perType }) {
+export function ringOf(asked) {
   let everybody = 1n;
-  roll.types.forEach((type, n) => (everybody += BigInt(perType[n] * type.seats.length)));
-  return new Ring(need.counts, capped ? need.recent : -1, everybody);
+  for (const group of asked.groups) for (const { weight } of lineOf(asked, group, new Set())) everybody += weight;
+  return new Ring(asked.need.counts, asked.capped ? asked.need.recent : -1, everybody);
 }
 
 /** @param {Line} line */
@@ -123,26 +132,21 @@ export function unconstrained(asked) {
   const ring = ringOf(asked);
   let sum = 0n;
   for (const { sites, sign } of asked.subsets) {
-    const lines = asked.perType.map((people, n) => /** @type {[Line, number]} */ ([lineOf(asked, [[n, 1]], sites), people]));
+    const lines = asked.perType.map((people, n) => /** @type {[Line, number]} */ ([lineOfType(asked, n, sites), people]));
     sum += sign * ring.upTo(product(ring, lines.filter(([, people]) => people > 0)).poly, asked.need.counts, asked.need.recent);
   }
   return sum;
 }
 
-/** The sampler that the exact rule names (sel-3). @param {bigint} lawful @param {bigint} all @returns {"cells-reject/1" | "cells-dp/1"} */
-export function samplerFor(lawful, all) {
-  return 8n * lawful >= all ? "cells-reject/1" : "cells-dp/1";
-}
-
 /**
- * The total, and a function from employer and type to the numerator of such a row. @param {Question} asked
- * @returns {{total: bigint, numerator: (employer: number, type: number) => bigint}}
+ * The total, and a function from employer and type to the weight of the seatings that such a row sits in, seat by seat of its type.
+ * @param {Question} asked @returns {{total: bigint, atSeats: (employer: number, type: number) => bigint[]}}
  */
 export function chances(asked) {
   const ring = ringOf(asked);
   const { roll, need, groups } = asked;
   let sum = 0n;
-  /** @type {Map<number, bigint>[]} by employer, by type */
+  /** @type {Map<number, bigint[]>[]} by employer, by type, by place in the type's seats */
   const numerators = groups.map(() => new Map());
   for (const { sites, sign } of asked.subsets) {
     const lines = groups.map((group) => lineOf(asked, group, sites));
@@ -156,16 +160,19 @@ export function chances(asked) {
       const key = spelling(lines[employer]);
       const sits = known.get(key) ?? withoutGroup(ring, table, lines[employer]);
       known.set(key, sits);
-      for (const number of group.keys()) {
-        const type = roll.types[number];
+      for (const kind of group.people.keys()) {
+        const type = roll.types[kind];
         if (sites.has(type.site)) continue;
-        let ways = 0n;
-        for (const seat of type.seats) if (need.counts[seat] > 0) ways += sits(seat, Number(type.recent && asked.capped));
-        numerators[employer].set(number, (numerators[employer].get(number) ?? 0n) + sign * ways);
+        const sums = numerators[employer].get(kind) ?? type.seats.map(() => 0n);
+        type.seats.forEach((seat, at) => {
+          if (need.counts[seat] > 0)
+            sums[at] += sign * roll.weight(group.number, kind, at) * sits(seat, Number(type.recent && asked.capped));
+        });
+        numerators[employer].set(kind, sums);
       }
     });
   }
-  return { total: sum, numerator: (employer, type) => numerators[employer].get(type) ?? 0n };
+  return { total: sum, atSeats: (employer, kind) => numerators[employer].get(kind) ?? [] };
 }
 
 /** Sums over the number of recent people. @param {Ring} ring @param {bigint[]} coefficients */

@@ -2,11 +2,12 @@
  * The roll file (docs/spec/draw.md 7.2): nameless rows of the eligible, and the lists of removed tags; what is hashed of them.
  */
 
-import { Refused, compare, hex, utf8 } from "./bytes.js";
+import { Refused, compare, hex, same, utf8 } from "./bytes.js";
 import { canonical, parse } from "./canonical.js";
 import { TH, sha256 } from "./hash.js";
 import { root } from "./merkle.js";
 import { bool, digest, int, list, object, version } from "./shapes.js";
+import { parseTable } from "./table.js";
 
 const MAGIC = "lotroom-roll/1\n";
 const MOST_BYTES = 32 * 2 ** 20;
@@ -15,6 +16,9 @@ const ROW = 58;
 const TAG = 16;
 
 const type = object({ recent: bool, seats: list(int(0, 39), 1, 40), site: int(-1, 7), weight: int(1, 2 ** 32) });
+const tabledHead = object({
+  rows: int(0, MOST_BYTES), salt: digest, table: digest, types: list(type, 0, 4096), v: version("lotroom-roll/2"),
+});
 const rollHead = object({ rows: int(0, MOST_BYTES), salt: digest, types: list(type, 0, 4096), v: version("lotroom-roll/1") });
 const removedHead = object({ rows: int(0, MOST_BYTES), salt: digest, v: version("lotroom-removed/1") });
 
@@ -23,8 +27,11 @@ const removedHead = object({ rows: int(0, MOST_BYTES), salt: digest, v: version(
 
 /** The rows of one commit or extension. */
 export class Roll {
-  /** @param {Uint8Array} headBytes @param {Type[]} types @param {Uint8Array} salt @param {Uint8Array} body */
-  constructor(headBytes, types, salt, body) {
+  /** @param {Uint8Array} headBytes @param {Type[]} types @param {Uint8Array} salt @param {Uint8Array} body @param {string} place */
+  constructor(headBytes, types, salt, body, place) {
+    this.place = place;
+    /** the table of fair/1 @type {import("./table.js").Table | null} */
+    this.table = null;
     this.kind = /** @type {const} */ ("roll");
     this.headBytes = headBytes;
     this.types = types;
@@ -44,6 +51,36 @@ export class Roll {
     const numbers = new Map(sorted.map((tag, n) => [tag, n]));
     for (let n = 0; n < this.size; n++) this.employerOf[n] = /** @type {number} */ (numbers.get(employers[n]));
     this.employers = sorted.length;
+    this.#classify();
+  }
+
+  /** Employers with equal numbers of people of each type are one class; classes are numbered in sorted order (fairness.md 1). */
+  #classify() {
+    /** all rows of each employer by type @type {Map<number, number>[]} */
+    this.groups = Array.from({ length: this.employers }, () => new Map());
+    for (let n = 0; n < this.size; n++) {
+      const group = this.groups[this.employerOf[n]];
+      group.set(this.typeOf[n], (group.get(this.typeOf[n]) ?? 0) + 1);
+    }
+    /** @type {Map<string, {pairs: [number, number][], employers: number[]}>} */
+    const classes = new Map();
+    this.groups.forEach((group, employer) => {
+      const pairs = [...group].sort((a, b) => a[0] - b[0]);
+      const known = classes.get(pairs.join(";"));
+      if (known) known.employers.push(employer);
+      else classes.set(pairs.join(";"), { pairs, employers: [employer] });
+    });
+    /** @type {{pairs: [number, number][], employers: number[]}[]} */
+    this.classes = [...classes.values()].sort((a, b) => compareNested(a.pairs, b.pairs));
+    this.classOf = new Uint32Array(this.employers);
+    this.classes.forEach(({ employers }, number) => {
+      for (const employer of employers) this.classOf[employer] = number;
+    });
+  }
+
+  /** The weight of a person of this class and type in the type's seat at this place. @param {number} number of the class @param {number} kind @param {number} at */
+  weight(number, kind, at) {
+    return this.table ? BigInt(/** @type {number[]} */ (this.table.weights[number].get(kind))[at]) : 1n;
   }
 
   /** @param {number} n */
@@ -83,20 +120,9 @@ export class Roll {
     return sha256(this.headBytes);
   }
 
-  /** How many people of each type each employer has. @returns {Map<number, number>[]} */
-  groups() {
-    /** @type {Map<number, number>[]} */
-    const groups = Array.from({ length: this.employers }, () => new Map());
-    for (let n = 0; n < this.size; n++) {
-      const group = groups[this.employerOf[n]];
-      group.set(this.typeOf[n], (group.get(this.typeOf[n]) ?? 0) + 1);
-    }
-    return groups;
-  }
-
   /** The digest that both attestations state (draw-2.4). */
   histogram() {
-    const lists = this.groups().map((group) => [...group].sort((a, b) => a[0] - b[0])).sort(compareNested);
+    const lists = this.classes.flatMap(({ pairs, employers }) => employers.map(() => pairs));
     return TH("draw/v1/histogram", this.salt, canonical(lists));
   }
 }
@@ -133,7 +159,15 @@ export function parseRoll(data) {
     const kind = data[at++];
     const [head, body] = [take(), take()];
     const place = `roll section ${sections.length}`;
-    if (kind === 1) sections.push(rows(head, body, place));
+    if (kind === 1) sections.push(rows(rollHead(parse(head, { most: MOST_HEAD }), place), head, body, place));
+    else if (kind === 3) {
+      const fields = tabledHead(parse(head, { most: MOST_HEAD }), place);
+      const roll = rows(fields, head, body, place);
+      const table = take();
+      if (!same(TH("draw/v1/table", table), fields.table)) throw new Refused("other_table", {}, place);
+      roll.table = parseTable(table, roll);
+      sections.push(roll);
+    }
     else if (kind === 2) sections.push(removed(head, body, place));
     else throw new Refused("unknown_section", {}, place);
   }
@@ -141,14 +175,13 @@ export function parseRoll(data) {
   return sections;
 }
 
-/** @param {Uint8Array} headBytes @param {Uint8Array} body @param {string} place */
-function rows(headBytes, body, place) {
-  const head = rollHead(parse(headBytes, { most: MOST_HEAD }), place);
+/** @param {ReturnType<typeof rollHead>} head @param {Uint8Array} headBytes @param {Uint8Array} body @param {string} place */
+function rows(head, headBytes, body, place) {
   if (body.length !== head.rows * ROW) throw new Refused("wrong_length", { least: head.rows * ROW, most: head.rows * ROW }, place);
   const ordered = head.types.every((each, n) => n === 0 || compareNested(orderOfType(head.types[n - 1]), orderOfType(each)) < 0);
   const seats = head.types.every((each) => each.seats.every((seat, n) => n === 0 || each.seats[n - 1] < seat));
   if (!ordered || !seats) throw new Refused("not_sorted", {}, place);
-  return new Roll(headBytes, head.types, head.salt, body);
+  return new Roll(headBytes, head.types, head.salt, body, place);
 }
 
 /** @param {Uint8Array} headBytes @param {Uint8Array} body @param {string} place @returns {Removed} */

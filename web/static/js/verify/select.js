@@ -3,8 +3,9 @@
  */
 
 import { Refused, u32be, utf8 } from "./bytes.js";
-import { lineOf, question, ringOf, samplerFor, total, unconstrained } from "./counting.js";
+import { lineOf, lineOfType, question, ringOf, total, unconstrained } from "./counting.js";
 import { TH } from "./hash.js";
+import { Orders, rejectPicks } from "./picks.js";
 import { Integers } from "./seed.js";
 
 const MOST_ATTEMPTS = 10_000;
@@ -18,14 +19,31 @@ const MOST_ATTEMPTS = 10_000;
  * @typedef {{counts: number[], recent: number, sites: Set<number>}} State
  */
 
+/** @typedef {"cells-reject/1" | "picks-reject/1" | "cells-dp/1"} Sampler */
+/** @type {Record<Sampler, (asked: Question, integers: Integers) => {rows: number[][], attempt: number}>} */
+const SAMPLERS = { "cells-reject/1": rejectCells, "picks-reject/1": rejectPicks, "cells-dp/1": exact };
+
+/** The sampler that the exact rule names (sel-3). @param {Question} asked @param {bigint} lawful @returns {Sampler} */
+export function samplerFor(asked, lawful) {
+  if (!asked.roll.table) return 8n * lawful >= unconstrained(asked) ? "cells-reject/1" : "cells-dp/1";
+  const orders = asked.need.counts.reduce((product, count) => product * factorial(count), 1n);
+  return 8n * lawful * orders >= (new Orders(asked).all() || 1n) ? "picks-reject/1" : "cells-dp/1";
+}
+
+/** @param {number} n */
+function factorial(n) {
+  let product = 1n;
+  for (let each = 2; each <= n; each++) product *= BigInt(each);
+  return product;
+}
+
 /** Draw a lawful seating. @param {import("./roll.js").Roll} roll @param {Need} need @param {Uint8Array} seed @param {number} stage @returns {Drawn} */
 export function draw(roll, need, seed, stage) {
   const asked = question(roll, need);
   const lawful = total(asked);
   if (lawful === 0n) throw new Refused("no_lawful_panel");
-  const sampler = samplerFor(lawful, unconstrained(asked));
-  const integers = new Integers(seed, stage);
-  const { rows, attempt } = sampler === "cells-reject/1" ? rejecting(asked, integers) : exact(asked, integers);
+  const sampler = samplerFor(asked, lawful);
+  const { rows, attempt } = SAMPLERS[sampler](asked, new Integers(seed, stage));
   for (const seat of rows) seat.sort((a, b) => a - b);
   const lists = rows.map((seat) => {
     const bytes = new Uint8Array(4 * seat.length);
@@ -72,14 +90,11 @@ class Suffixes {
 
 /** In how many ways the groups from n on complete a state. */
 class Completions {
-  /** @param {Question} asked @param {[Iterable<[number, number]>, number][]} groups people by type, and how many times */
+  /** @param {Question} asked @param {(sites: Set<number>) => [Line, number][]} groups lines without these sites, and how many times each */
   constructor(asked, groups) {
     const ring = ringOf(asked);
     this.ring = ring;
-    this.parts = asked.subsets.map(({ sites, sign }) => ({
-      sites, sign,
-      suffixes: new Suffixes(ring, groups.map(([group, times]) => [lineOf(asked, group, sites), times])),
-    }));
+    this.parts = asked.subsets.map(({ sites, sign }) => ({ sites, sign, suffixes: new Suffixes(ring, groups(sites)) }));
   }
 
   /** @param {number} n @param {State} state */
@@ -106,12 +121,12 @@ function after(state, type, cell) {
 }
 
 /** cells-reject/1. @param {Question} asked @param {Integers} integers */
-function rejecting(asked, integers) {
+function rejectCells(asked, integers) {
   const { roll, need, perType } = asked;
-  const completions = new Completions(asked, perType.map((people, n) => [[[n, 1]], people]));
+  const completions = new Completions(asked, (sites) => perType.map((people, n) => [lineOfType(asked, n, sites), people]));
   /** @type {number[][]} usable rows of each type in roll order */
   const rowsOf = roll.types.map(() => []);
-  for (let n = 0; n < roll.size; n++) if (!need.rows.has(n) && !need.employers.has(roll.employerOf[n])) rowsOf[roll.typeOf[n]].push(n);
+  for (const row of usable(asked)) rowsOf[roll.typeOf[row]].push(row);
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     integers.begin(attempt);
     let state = start(asked);
@@ -146,6 +161,11 @@ function rejecting(asked, integers) {
   throw new Refused("too_many_attempts");
 }
 
+/** Rows that are not barred, in roll order. @param {Question} asked */
+function* usable({ roll, need }) {
+  for (let n = 0; n < roll.size; n++) if (!need.rows.has(n) && !need.employers.has(roll.employerOf[n])) yield n;
+}
+
 /**
  * The cells of a type, in lexicographic order by seat, with their ways. @param {import("./roll.js").Type} type @param {State} state
  * @param {number} rows @returns {[number[], bigint][]}
@@ -177,11 +197,11 @@ function cellsOf(type, state, rows) {
 /** cells-dp/1. @param {Question} asked @param {Integers} integers */
 function exact(asked, integers) {
   const { roll, need, groups } = asked;
-  const employers = groups.flatMap((group, number) => (group.size ? [number] : []));
+  const employers = groups.flatMap((group, number) => (group.people.size ? [number] : []));
   /** @type {Map<number, number[]>} usable rows in roll order */
   const rowsOf = new Map(employers.map((number) => [number, []]));
   for (let n = 0; n < roll.size; n++) if (!need.rows.has(n)) rowsOf.get(roll.employerOf[n])?.push(n);
-  const completions = new Completions(asked, employers.map((number) => [groups[number], 1]));
+  const completions = new Completions(asked, (sites) => employers.map((number) => [lineOf(asked, groups[number], sites), 1]));
   let state = start(asked);
   /** @type {number[][]} */
   const rows = need.counts.map(() => []);
@@ -194,10 +214,10 @@ function exact(asked, integers) {
     choice: for (const row of rowsOf.get(employers[n]) ?? []) {
       const type = roll.typeAt(row);
       if (type.recent && state.recent < 1) continue;
-      for (const seat of type.seats) {
+      for (const [at, seat] of type.seats.entries()) {
         if (state.counts[seat] < 1) continue;
         const next = after(state, type, state.counts.map((_, other) => Number(other === seat)));
-        value -= completions.ways(n + 1, next);
+        value -= roll.weight(groups[employers[n]].number, roll.typeOf[row], at) * completions.ways(n + 1, next);
         if (value < 0n) {
           rows[seat].push(row);
           state = next;

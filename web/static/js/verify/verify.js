@@ -5,7 +5,8 @@
  * receipt. What could not be looked at is skipped with its reason and never green.
  */
 
-import { compareText, concat, increasing, same, u32be } from "./bytes.js";
+import { dueTime } from "./beacon.js";
+import { compareText, concat, hex, increasing, same, u32be } from "./bytes.js";
 import { judgeMoments, judgeTree, judgeUnsealingTime, readCheckpoints, refusalIsFault } from "./checkpoints.js";
 import { Project, step } from "./draw.js";
 import { verifies } from "./ed25519.js";
@@ -63,7 +64,7 @@ export function verify(files) {
     report.picture = pictureOf(project, rolls, report);
   }
   giveReasons(files, proof, project, keys, report);
-  report.facts = factsOf(proof, project, keys);
+  report.facts = factsOf(proof, project, keys ?? newest);
   report.headlines = headlinesOf(proof, project, keys, newest, monitored);
   return report;
 }
@@ -239,20 +240,32 @@ function giveReasons(files, proof, project, keys, report) {
   if (!files.receipt) report.skip(checksOf("expert"), "no_receipt");
 }
 
+/** @param {{reserves: number}} seat */
+function hasReserves({ reserves }) {
+  return reserves > 0;
+}
+
+/** The network and the rounds that were named, with the times at which they are due. @param {Draw} draw @param {KeyList | null} keys */
+function beaconFacts(draw, keys) {
+  const { kind, network } = draw.commit.beacon;
+  if (kind === "none") return { kind };
+  const pinned = networkOf(draw, keys);
+  const rounds = draw.stages.flatMap(({ lots }) => (lots === null ? [] : [{ round: lots, time: pinned ? dueTime(pinned, lots) : 0 }]));
+  return { kind, name: pinned?.name ?? "", network: hex(network), rounds };
+}
+
 /** @param {Proof} proof @param {Project} project @param {KeyList | null} keys */
 function factsOf(proof, project, keys) {
   const { draw } = project;
-  /** @param {Uint8Array} bytes */
-  const text = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return {
     attempts: project.attempts.length, dry_run: draw.opened?.dry_run ?? false, events: proof.events.length,
-    ...(keys && { key_list_digest: text(keys.digest), key_list_version: keys.version }), log_origin: proof.origin,
+    ...(keys && { key_list_digest: hex(keys.digest), key_list_version: keys.version }), log_origin: proof.origin,
     ...(draw.commit && {
-      method: draw.terms.method, replacement_rounds: Math.max(0, draw.round - 1),
+      beacon: beaconFacts(draw, keys), method: draw.terms.method, replacements: draw.commit.terms.plan.seats.some(hasReserves) ? "reserve/1" : "rounds/1", replacement_rounds: Math.max(0, draw.round - 1),
       seats: draw.commit.terms.plan.seats.reduce((/** @type {number} */ sum, /** @type {{count: number}} */ seat) => sum + seat.count, 0),
       total: draw.commit.terms.total.toString(),
     }),
-    phase: draw.phase, project_tag: text(project.tag ?? new Uint8Array(0)),
+    phase: draw.phase, project_tag: hex(project.tag ?? new Uint8Array(0)),
   };
 }
 

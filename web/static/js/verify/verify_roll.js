@@ -3,11 +3,13 @@
  */
 
 import { Refused, compare, hex, same, utf8 } from "./bytes.js";
-import { chances, question, samplerFor, unconstrained } from "./counting.js";
+import { judgeCertificate } from "./certificate.js";
+import { chances, question } from "./counting.js";
 import { brokenCap, canBeCompleted, candidates, fillable, first, firstNeed, mayStepIn, restNeed, successors } from "./lots.js";
 import { root } from "./merkle.js";
 import { checksOf } from "./report.js";
 import { isSmallPool, parseRoll, removedDigest } from "./roll.js";
+import { samplerFor } from "./select.js";
 import { isMove, moved, occupant } from "./slots.js";
 
 /**
@@ -35,7 +37,7 @@ export function verifyRoll(draw, data, report, placeOf) {
   const kinds = called.map((event) => (event.type === "screened" ? "removed" : "roll"));
   if (sections.length !== kinds.length || sections.some((section, n) => section.kind !== kinds[n])) {
     report.fault("I5", "other_sections", { expected: kinds.length, got: sections.length }, "roll");
-    report.skip(checksOf("roll"), "roll_not_the_committed");
+    report.skip(checksOf("roll"), "roll_unreadable");
     return null;
   }
   const rolls = /** @type {Roll[]} */ (sections.filter((section) => section.kind === "roll"));
@@ -54,7 +56,8 @@ export function verifyRoll(draw, data, report, placeOf) {
 function judgeRoll(roll, event, number, draw, report, place) {
   /** @param {string} code */
   const fault = (code) => report.fault("D1", code, {}, place);
-  const { plan, roll: committed, small_pool: small } = event.body.terms;
+  const { method, plan, roll: committed, small_pool: small } = event.body.terms;
+  if ((method === "fair/1") !== (roll.table !== null)) fault("other_table");
   for (let n = 1; n < roll.size; n++)
     if (compare(roll.tag(n - 1), roll.tag(n)) >= 0) {
       fault("roll_not_sorted");
@@ -66,7 +69,7 @@ function judgeRoll(roll, event, number, draw, report, place) {
   }
   if (roll.types.some((type) => type.seats.some((seat) => seat >= plan.seats.length))) fault("unknown_type");
   if (roll.types.some((type) => type.site >= plan.sites.length)) fault("unknown_type");
-  if (roll.types.some((type) => type.weight !== 1)) fault("weight_under_uniform");
+  if (method === "uniform/1" && roll.types.some((type) => type.weight !== 1)) fault("weight_under_uniform");
   if (!same(roll.headDigest(), committed.head) || !same(roll.root(), committed.root)) fault("other_roll");
   if (report.outcome("D1").faults.length) return false;
   if (isSmallPool(roll, plan.seats) !== small) fault("small_pool_flag_wrong");
@@ -170,7 +173,7 @@ class Again {
       const counted = chances(asked);
       if (counted.total !== terms.total) this.report.fault("F1", "other_total", {}, place);
       const numerators = Array.from({ length: roll.size }, (_, n) =>
-        need.rows.has(n) ? 0n : counted.numerator(roll.employerOf[n], roll.typeOf[n]));
+        need.rows.has(n) ? 0n : counted.atSeats(roll.employerOf[n], roll.typeOf[n]).reduce((sum, each) => sum + each, 0n));
       const leaves = numerators.map((value, n) => {
         const text = utf8(value.toString());
         const leaf = new Uint8Array(16 + text.length);
@@ -182,8 +185,9 @@ class Again {
       const largest = numerators.reduce((most, value) => (value > most ? value : most), 0n);
       const smallest = numerators.reduce((least, value) => (value < least ? value : least), largest);
       if (largest !== terms.chances.largest || smallest !== terms.chances.smallest) this.report.fault("F1", "other_extremes", {}, place);
-      const named = samplerFor(counted.total, unconstrained(asked));
+      const named = samplerFor(asked, counted.total);
       if (named !== terms.sampler) this.report.fault("D2", "other_sampler", { named: terms.sampler }, place);
+      if (roll.table) judgeCertificate(asked, roll.table, counted, numerators, (check, code, params) => this.report.fault(check, code, params, place));
     });
   }
 
