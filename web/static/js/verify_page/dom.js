@@ -31,7 +31,7 @@ export function svg(tag, attributes = {}, ...children) {
 /** The sign of a state: a shape beside the colour. @param {string} state @param {string} [label] what a reader that hears it is told */
 export function sign(state, label) {
   const paths = /** @type {Record<string, string>} */ ({
-    passed: "M6 12.5l4 4 8-9", good: "M6 12.5l4 4 8-9", failed: "M7.5 7.5l9 9m0-9l-9 9", skipped: "M7 12h10", incomplete: "M7 12h10",
+    passed: "M6 12.5l4 4 8-9", good: "M6 12.5l4 4 8-9", failed: "M7.5 7.5l9 9m0-9l-9 9", skipped: "M7 12h10", incomplete: "M6 12.5l4 4 8-9",
     not_applicable: "M12 12h.01", warning: "M12 6.5v7m0 3.5h.01",
   });
   const outline = state === "failed"

@@ -159,7 +159,7 @@ function show(focus) {
     answer && verdictView(answer, lang),
   ].filter((part) => part !== false && part !== null && part !== ""));
   const parts = answer
-    ? [headlinesView(answer, lang), failuresView(answer, lang), answer.picture && pictureView(answer.picture, lang), factsView(answer, lang), checksView(answer, lang)]
+    ? [headlinesView(answer, lang), failuresView(answer, lang), answer.picture && pictureView(answer.picture, answer.verdict === "failed", lang), factsView(answer, lang), checksView(answer, lang)]
     : [];
   document.getElementById("top")?.replaceChildren(header(), filesView());
   document.getElementById("report")?.replaceChildren(...parts.flatMap((part) => (part ? [part] : [])));

@@ -14,13 +14,14 @@ import { clock, grouped, say, spaced } from "./words.js";
 const STEP = 52;
 const DOT = 13;
 
-/** @param {Picture} picture @param {Lang} lang */
-export function pictureView(picture, lang) {
+/** @param {Picture} picture @param {boolean} failed whether the proof did not pass @param {Lang} lang */
+export function pictureView(picture, failed, lang) {
   const replaced = picture.slots.reduce((sum, slot) => sum + Math.max(0, slot.reserve ? 0 : slot.arrivals.length - 1), 0);
   const panel = picture.seats.reduce((sum, seat) => sum + seat.count, 0);
   return el(
     "section", { class: "card picture", "aria-labelledby": "picture-title" },
     el("h2", { id: "picture-title" }, say(lang, "picture")),
+    failed && el("p", { class: "caution" }, say(lang, "caution")),
     el(
       "ol", { class: "flow" },
       stage(say(lang, "pool"), grouped(String(picture.pool)), say(lang, "pool_note")),
@@ -48,7 +49,7 @@ function seatView({ slots }, seat, number, lang) {
   const mine = slots.map((slot, n) => ({ slot, n })).filter(({ slot }) => slot.seat === number);
   return el(
     "div", { class: "seat" },
-    el("h3", {}, say(lang, "seat", { n: number + 1 })),
+    el("h3", {}, say(lang, "seat", { n: number })),
     el("p", { class: "quiet" }, say(lang, "seat_line", { count: seat.count, reserves: seat.reserves, professions }) + site),
     el("ul", { class: "slots" }, ...mine.map(({ slot, n }) => slotView(slot, n, lang))),
   );

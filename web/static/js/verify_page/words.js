@@ -60,7 +60,7 @@ const WORDS = {
   replaced: ["接替", "Replaced"],
   replaced_note: ["次递补或补抽", "step-ins and replacements"],
   seat: ["席位类别 {n}", "Seat {n}"],
-  seat_line: ["{count} 人，备选 {reserves} 人；专业 {professions}", "{count} people, {reserves} in reserve; professions {professions}"],
+  seat_line: ["{count} 人，备选 {reserves} 人；专业 {professions}", "{count} to be drawn, {reserves} in reserve; professions {professions}"],
   site: ["会场 {site}", "site {site}"],
   slot: ["席位 {n}", "Slot {n}"],
   reserve_slot: ["备选 {n}", "Reserve {n}"],
@@ -73,6 +73,7 @@ const WORDS = {
   how_result: ["首次抽取", "first lots"],
   how_stepped_in: ["备选递补", "reserve stepped in"],
   how_replaced: ["第 {round} 轮补抽", "lots of round {round}"],
+  caution: ["以下是这份未通过核验的证明自己所说的内容。", "This is what a proof that did not pass says of itself."],
   anonymous: ["每个圆点是一个人，只有编号，没有姓名。", "Each dot is a person: a number, no name."],
   lots: ["随机种子", "Seeds"],
   seed: ["种子", "seed"],
@@ -135,10 +136,10 @@ function fill(text, params) {
   return text.replace(/\{([a-z_]+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole));
 }
 
-/** Beijing time. @param {number} seconds Unix @param {boolean} [short] without the date */
-export function clock(seconds, short = false) {
+/** Beijing time. @param {number} seconds Unix */
+export function clock(seconds) {
   const text = new Date((seconds + 8 * 3600) * 1000).toISOString();
-  return short ? text.slice(11, 19) : `${text.slice(0, 10)} ${text.slice(11, 19)}`;
+  return `${text.slice(0, 10)} ${text.slice(11, 19)}`;
 }
 
 /** Digits in groups of three; very long numbers by their size. @param {string} digits */
