@@ -30,7 +30,7 @@ import { isMove, isOpen, moved, occupant } from "./slots.js";
  */
 /**
  * What a later check needs of one moment: the slots before an event, with the event.
- * @typedef {{event: Event, slots: Slot[], gone: Set<string>, terms: number, removed: number, stage: Stage["kind"] | undefined}} Moment
+ * @typedef {{event: Event, slots: Slot[], gone: Set<string>, terms: number, stage: Stage["kind"] | undefined}} Moment
  */
 
 /** @type {Record<Phase, string[]>} */
@@ -108,7 +108,7 @@ export class Draw {
   remember(event) {
     this.moments.push({
       event, slots: this.slots.map((slot) => ({ ...slot, tags: [...slot.tags] })), gone: new Set(this.gone), terms: this.commits.length - 1,
-      removed: this.screenings.length, stage: this.stages[this.stages.length - 1]?.kind,
+      stage: this.stages[this.stages.length - 1]?.kind,
     });
   }
 }

@@ -130,19 +130,28 @@ export function brokenCap(roll, plan, slots) {
 }
 
 /** The reserves of a seat that could be asked, in order. @param {Slot[]} slots @param {number} seat */
-export function candidates(slots, seat) {
+function candidates(slots, seat) {
   return slots.flatMap((slot, n) => (slot.reserve && slot.seat === seat && occupant(slot) ? [n] : []));
 }
 
 /** Whether the reserve may step into the slot. @param {Roll} roll @param {Plan} plan @param {Slot[]} slots @param {Iterable<string>} gone @param {number} reserve @param {number} number */
-export function mayStepIn(roll, plan, slots, gone, reserve, number) {
+function mayStepIn(roll, plan, slots, gone, reserve, number) {
   const next = moved(slots, reserve, number);
   return brokenCap(roll, plan, next) === "" && (!next.some(isOpen) || canBeCompleted(roll, plan, next, gone));
 }
 
-/** The open slots that some reserve could fill. @param {Roll} roll @param {Plan} plan @param {Slot[]} slots @param {Iterable<string>} gone */
-export function fillable(roll, plan, slots, gone) {
-  return slots.flatMap((slot, n) =>
-    isOpen(slot) && candidates(slots, slot.seat).some((reserve) => mayStepIn(roll, plan, slots, gone, reserve, n)) ? [n] : [],
-  );
+/** All moves that reserves can make, each counting for the next: the first reserve that may for each open slot in order.
+ * @param {Roll} roll @param {Plan} plan @param {Slot[]} before @param {Iterable<string>} gone @returns {{reserve: number, slot: number}[]} */
+export function stepIns(roll, plan, before, gone) {
+  /** @type {{reserve: number, slot: number}[]} */
+  const moves = [];
+  let slots = before;
+  before.forEach((each, slot) => {
+    if (!isOpen(each)) return;
+    const reserve = candidates(slots, each.seat).find((number) => mayStepIn(roll, plan, slots, gone, number, slot));
+    if (reserve === undefined) return;
+    moves.push({ reserve, slot });
+    slots = moved(slots, reserve, slot);
+  });
+  return moves;
 }

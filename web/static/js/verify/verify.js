@@ -133,6 +133,12 @@ function judgeOrder(proof, report) {
   if (!increasing(indexes, (a, b) => a - b)) report.fault("I5", "events_disordered");
 }
 
+/** Where an event lies in the log; events are known by their `seq`, of two with one `seq` by the later. @param {Proof} proof @returns {(event: Event) => number} */
+function indexesOf(proof) {
+  const indexes = new Map(proof.events.map(({ event, index }) => [event.seq, index]));
+  return (event) => /** @type {number} */ (indexes.get(event.seq));
+}
+
 /** I1, I2, CP0, T3, T4, T5. @param {Proof} proof @param {Project} project @param {import("./checkpoints.js").Seen[] | null} seen
  * @param {KeyList | null} keys @param {Report} report */
 function judgeAttempts(proof, project, seen, keys, report) {
@@ -144,9 +150,7 @@ function judgeAttempts(proof, project, seen, keys, report) {
   }
   if (!increasing(seen.map(({ size }) => size), (a, b) => a - b)) report.fault("I5", "checkpoints_disordered");
   judgeTree(proof, seen, report);
-  const indexes = new Map(proof.events.map(({ event, index }) => [event, index]));
-  /** @param {Event} event */
-  const indexOf = (event) => /** @type {number} */ (indexes.get(event));
+  const indexOf = indexesOf(proof);
   for (const draw of project.attempts) judgeMoments(draw, seen, indexOf, report, placeOf);
   const firstUnsealed = firstUnsealing(proof, project.draw);
   if (firstUnsealed && keys && keys.policy.quorum !== "none")
@@ -158,12 +162,11 @@ function judgeAttempts(proof, project, seen, keys, report) {
 function judgeBeacons(proof, project, seen, lists, report) {
   const attempts = project.attempts.filter(({ commit }) => commit && commit.beacon.kind !== "none");
   if (attempts.length === 0) {
-    report.skip(["T1", "T2", "R1"], "beacon_none", "not_applicable");
+    if (project.draw.commit) report.skip(["T1", "T2", "R1"], "beacon_none", "not_applicable");
     return;
   }
-  const indexes = new Map(proof.events.map(({ event, index }) => [event, index]));
-  for (const draw of attempts)
-    judgeBeacon(draw, lists(draw.commits[0]), seen, (event) => /** @type {number} */ (indexes.get(event)), report, placeOf);
+  const indexOf = indexesOf(proof);
+  for (const draw of attempts) judgeBeacon(draw, lists(draw.commits[0]), seen, indexOf, report, placeOf);
 }
 
 /** The first `unsealed` of the last attempt, lawful or not. @param {Proof} proof @param {Draw} draw */
@@ -183,7 +186,7 @@ function judgeMap(proof, project, keys, report) {
   const valid = proof.monitors.filter((seen, n) => {
     const place = `monitor ${n}`;
     const before = report.outcome("C3").faults.length;
-    if (!same(seen.root, leaf.root) || seen.origin !== leaf.origin || seen.size <= leaf.size || seen.at < leaf.at)
+    if (!same(seen.root, leaf.root) || seen.origin !== proof.origin || seen.size <= leaf.size || seen.at < leaf.at)
       report.fault("C3", "monitor_of_another_log", {}, place);
     if (keys) judgeOne("C3", seen.sigs[0], seen.signed, "monitor", keys, report, place);
     return report.outcome("C3").faults.length === before;
@@ -274,7 +277,7 @@ function factsOf(proof, project, keys) {
 function headlinesOf(proof, project, keys, newest, monitored) {
   const { draw } = project;
   const found = [];
-  if (proof.events.some(({ event }) => event.dry_run)) found.push("dry_run");
+  if (draw.opened?.dry_run) found.push("dry_run");
   if (!keys) found.push("no_key_list");
   else {
     if ([...keys.entries.values()].every(({ held }) => held === "operator")) found.push("all_keys_held_by_operator");

@@ -5,12 +5,12 @@
 import { Refused, compare, hex, same, utf8 } from "./bytes.js";
 import { judgeCertificate } from "./certificate.js";
 import { chances, question } from "./counting.js";
-import { brokenCap, canBeCompleted, candidates, fillable, first, firstNeed, mayStepIn, restNeed, successors } from "./lots.js";
+import { brokenCap, canBeCompleted, first, firstNeed, restNeed, stepIns, successors } from "./lots.js";
 import { root } from "./merkle.js";
 import { checksOf } from "./report.js";
 import { isSmallPool, parseRoll, removedDigest } from "./roll.js";
 import { samplerFor } from "./select.js";
-import { isMove, moved, occupant } from "./slots.js";
+import { occupant } from "./slots.js";
 
 /**
  * @typedef {import("./draw.js").Draw} Draw
@@ -21,7 +21,7 @@ import { isMove, moved, occupant } from "./slots.js";
  * @typedef {import("./roll.js").Removed} Removed
  */
 
-/** Judge the roll file of the last attempt. @param {Draw} draw @param {Uint8Array} data @param {Report} report @param {(event: Event) => string} placeOf */
+/** Judge the roll file of the last attempt; its rolls, if they could be read. @param {Draw} draw @param {Uint8Array} data @param {Report} report @param {(event: Event) => string} placeOf */
 export function verifyRoll(draw, data, report, placeOf) {
   /** @type {(Roll | Removed)[]} */
   let sections;
@@ -40,16 +40,20 @@ export function verifyRoll(draw, data, report, placeOf) {
     report.skip(checksOf("roll"), "roll_unreadable");
     return null;
   }
-  const rolls = /** @type {Roll[]} */ (sections.filter((section) => section.kind === "roll"));
-  const removed = /** @type {Removed[]} */ (sections.filter((section) => section.kind === "removed"));
-  const usable = draw.commits.map((event, n) => judgeRoll(rolls[n], event, n, draw, report, placeOf(event)));
+  /** @type {Map<Event, Roll>} */
+  const rolls = new Map();
+  /** @type {Map<Event, Removed>} */
+  const removed = new Map();
+  called.forEach((event, n) => {
+    const section = sections[n];
+    if (section.kind === "roll") rolls.set(event, section);
+    else removed.set(event, section);
+  });
+  const usable = draw.commits.map((event, n) => judgeRoll(/** @type {Roll} */ (rolls.get(event)), event, n, draw, report, placeOf(event)));
   if (usable.includes(false)) {
     report.skip(checksOf("roll"), "roll_not_the_committed");
-    return rolls;
-  }
-  const again = new Again(draw, rolls, removed, report, placeOf);
-  again.run();
-  return rolls;
+  } else new Again(draw, rolls, removed, report, placeOf).run();
+  return [...rolls.values()];
 }
 
 /** D1; whether it is the roll that was committed. @param {Roll} roll @param {Event} event @param {number} number @param {Draw} draw @param {Report} report @param {string} place */
@@ -81,7 +85,7 @@ function judgeRoll(roll, event, number, draw, report, place) {
 
 /** The draw once more, moment by moment. */
 class Again {
-  /** @param {Draw} draw @param {Roll[]} rolls @param {Removed[]} removed @param {Report} report @param {(event: Event) => string} placeOf */
+  /** @param {Draw} draw @param {Map<Event, Roll>} rolls @param {Map<Event, Removed>} removed @param {Report} report @param {(event: Event) => string} placeOf */
   constructor(draw, rolls, removed, report, placeOf) {
     this.draw = draw;
     this.rolls = rolls;
@@ -90,9 +94,16 @@ class Again {
     this.placeOf = placeOf;
   }
 
-  /** Tags that are out at a moment. @param {Moment} moment */
-  out({ gone, removed }) {
-    return new Set([...gone, ...this.removed.slice(0, removed).flatMap((section) => section.tags)]);
+  /** Tags that are out before an event, or now. @param {Set<string>} gone @param {number} [seq] of the event */
+  out(gone, seq = Infinity) {
+    const before = [...this.removed].filter(([event]) => event.seq < seq);
+    return new Set([...gone, ...before.flatMap(([, section]) => section.tags)]);
+  }
+
+  /** The roll in force before an event, or now. @param {number} [seq] of the event @returns {Roll} */
+  rollBefore(seq = Infinity) {
+    const [first, ...more] = [...this.rolls].sort(([a], [b]) => a.seq - b.seq);
+    return [first, ...more.filter(([event]) => event.seq < seq)].slice(-1)[0][1];
   }
 
   /** Run, and let a refusal be a fault. @param {string} check @param {Event} event @param {() => void} run */
@@ -108,7 +119,9 @@ class Again {
   run() {
     const { draw, report } = this;
     if (!draw.moments.some(({ event }) => event.type === "result")) report.skip(["D2", "D3", "D6"], "no_result_yet");
-    this.judgeChances(draw.commits[0], firstNeed(this.rolls[0], draw.commit.terms.plan, []), 0);
+    const [commit] = draw.commits;
+    const roll = /** @type {Roll} */ (this.rolls.get(commit));
+    this.judgeChances(commit, roll, firstNeed(roll, draw.commit.terms.plan, []));
     for (const moment of draw.moments) this.judgeMoment(moment);
     this.judgeScreenings();
     if (draw.round > 0) this.judgeEnd();
@@ -116,9 +129,9 @@ class Again {
 
   /** @param {Moment} moment */
   judgeMoment(moment) {
-    const { event, slots, terms } = moment;
-    const [roll, plan] = [this.rolls[terms], this.draw.commits[terms].body.terms.plan];
-    const out = this.out(moment);
+    const { event, slots, terms, gone } = moment;
+    const [roll, plan] = [this.rollBefore(event.seq), this.draw.commits[terms].body.terms.plan];
+    const out = this.out(gone, event.seq);
     if (event.type === "result") {
       this.guarded("D2", event, () => this.compareLots(event, first(roll, plan, out, event.body.seed)));
       return;
@@ -127,17 +140,15 @@ class Again {
     if (cap) this.report.fault("D3", cap, {}, this.placeOf(event));
     if (event.type === "replaced") {
       this.guarded("D2", event, () => this.compareLots(event, successors(roll, plan, slots, out, event.body.seed)));
-      if (moment.stage === "round") this.guarded("D6", event, () => {
-        for (const slot of fillable(roll, plan, slots, out)) this.report.fault("D6", "reserve_passed_over", { slot }, this.placeOf(event));
-      });
-    } else if (event.type === "stepped_in") this.guarded("D6", event, () => this.judgeMoves(event, roll, plan, slots, out));
+      if (moment.stage === "round") this.guarded("D6", event, () => this.judgeMoves(event, [], roll, plan, slots, out));
+    } else if (event.type === "stepped_in") this.guarded("D6", event, () => this.judgeMoves(event, event.body.moves, roll, plan, slots, out));
     else {
       this.guarded("F4", event, () => {
         if (canBeCompleted(roll, plan, slots, out)) this.report.fault("F4", "could_be_completed", {}, this.placeOf(event));
       });
       if (event.type === "extended") {
-        const wider = event.body.terms.plan;
-        this.judgeChances(event, restNeed(this.rolls[terms + 1], wider, slots, out), terms + 1);
+        const wider = /** @type {Roll} */ (this.rolls.get(event));
+        this.judgeChances(event, wider, restNeed(wider, event.body.terms.plan, slots, out));
       }
     }
   }
@@ -150,22 +161,16 @@ class Again {
     if (!same(trace, event.body.trace)) this.report.fault("D2", "other_trace", {}, this.placeOf(event));
   }
 
-  /** Each move takes the first reserve that may. @param {Event} event @param {Roll} roll @param {import("./events.js").Plan} plan
-   * @param {import("./slots.js").Slot[]} before @param {Set<string>} out */
-  judgeMoves(event, roll, plan, before, out) {
-    let slots = before;
-    for (const { reserve, slot } of event.body.moves) {
-      if (!isMove(slots[reserve], slots[slot])) continue;
-      const earlier = candidates(slots, slots[slot].seat).filter((each) => each < reserve);
-      if (earlier.some((each) => mayStepIn(roll, plan, slots, out, each, slot)))
+  /** Every move that a reserve could make was made. @param {Event} event @param {{reserve: number, slot: number}[]} made @param {Roll} roll
+   * @param {import("./events.js").Plan} plan @param {import("./slots.js").Slot[]} slots @param {Set<string>} out */
+  judgeMoves(event, made, roll, plan, slots, out) {
+    for (const { reserve, slot } of stepIns(roll, plan, slots, out))
+      if (!made.some((move) => move.reserve === reserve && move.slot === slot))
         this.report.fault("D6", "reserve_passed_over", { slot }, this.placeOf(event));
-      slots = moved(slots, reserve, slot);
-    }
   }
 
-  /** F1 and the sampler of D2. @param {Event} event @param {import("./counting.js").Need} need @param {number} number of the roll */
-  judgeChances(event, need, number) {
-    const roll = this.rolls[number];
+  /** F1, F2, F3 and the sampler of D2. @param {Event} event @param {Roll} roll @param {import("./counting.js").Need} need */
+  judgeChances(event, roll, need) {
     const { terms } = event.body;
     const place = this.placeOf(event);
     this.guarded("F1", event, () => {
@@ -192,19 +197,16 @@ class Again {
   }
 
   judgeScreenings() {
-    this.draw.screenings.forEach((event, n) => {
-      if (!same(removedDigest(this.removed[n]), event.body.rows)) this.report.fault("D6", "other_removed_rows", {}, this.placeOf(event));
-    });
+    for (const [event, section] of this.removed)
+      if (!same(removedDigest(section), event.body.rows)) this.report.fault("D6", "other_removed_rows", {}, this.placeOf(event));
   }
 
   /** How it stands now. */
   judgeEnd() {
     const { draw } = this;
-    const last = this.rolls.length - 1;
-    const event = draw.moments[draw.moments.length - 1].event;
-    const cap = brokenCap(this.rolls[last], draw.commits[last].body.terms.plan, draw.slots);
+    const cap = brokenCap(this.rollBefore(), draw.terms.plan, draw.slots);
     if (cap) this.report.fault("D3", cap, {}, "end");
-    const out = this.out({ event, slots: draw.slots, gone: draw.gone, terms: last, removed: draw.screenings.length, stage: undefined });
+    const out = this.out(draw.gone);
     for (const slot of draw.slots) {
       const tag = occupant(slot);
       if (tag && out.has(hex(tag))) this.report.fault("D6", "removed_person_sits", {}, "end");
