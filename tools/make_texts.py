@@ -20,7 +20,11 @@ TABLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 def texts_module() -> str:
     """texts.js."""
-    lines = ["/**", " * Texts for codes, Chinese and English. Written by tools/make_texts.py from drawing/texts.py; change them there.", " */"]
+    lines = [
+        "/**",
+        " * Texts for codes, Chinese and English. Written by tools/make_texts.py from drawing/texts.py; change them there.",
+        " */",
+    ]
     for name, table in TABLES.items():
         lines += ["", "/** @type {Record<string, [string, string]>} */", f"export const {name} = {{"]
         lines += [f"  {json.dumps(code)}: {json.dumps(pair, ensure_ascii=False)}," for code, pair in sorted(table.items())]

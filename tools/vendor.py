@@ -57,7 +57,17 @@ def main() -> None:
         files = []
         for file, entry in sorted(ENTRIES.items()):
             (folder / file).write_text(entry, "utf-8")
-            bundle = ["npx", "--yes", ESBUILD, file, "--bundle", "--format=esm", "--target=es2022", "--charset=ascii", f"--outfile=out/{file}"]
+            bundle = [
+                "npx",
+                "--yes",
+                ESBUILD,
+                file,
+                "--bundle",
+                "--format=esm",
+                "--target=es2022",
+                "--charset=ascii",
+                f"--outfile=out/{file}",
+            ]
             subprocess.run([*bundle, "--log-level=error"], cwd=folder, check=True)
             shutil.copyfile(folder / "out" / file, VENDOR / file)
             files.append({"file": file, "sha256": hashlib.sha256((VENDOR / file).read_bytes()).hexdigest()})

@@ -82,12 +82,18 @@ def golden(folder: Path) -> Files:
     def read(name: str) -> bytes | None:
         return (folder / name).read_bytes() if (folder / name).exists() else None
 
-    return Files((folder / "proof.json").read_bytes(), (folder / "keys.json").read_bytes(), read("roll.bin"), None, receipt=read("receipt.json"))
+    return Files(
+        (folder / "proof.json").read_bytes(), (folder / "keys.json").read_bytes(), read("roll.bin"), None, receipt=read("receipt.json")
+    )
 
 
 def test_node_s_own_tests_pass():
     done = subprocess.run(
-        ["node", "--test", *map(str, sorted((ROOT / "tests" / "js").glob("*.test.js")))], capture_output=True, text=True, timeout=120
+        ["node", "--test", *map(str, sorted((ROOT / "tests" / "js").glob("*.test.js")))],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:]
 
@@ -100,7 +106,31 @@ def test_both_find_the_same_in_golden_proofs(javascript, folder):
     agree(javascript, replace(files, roll=None, receipt=None), folder.name)
 
 
-SHORT_LIES = ("A1", "A2", "A3", "A4", "A5", "C1", "C2", "C3", "C4", "C5", "D2", "D3", "D6", "E4", "F2", "F4", "I1", "I5", "R1", "R2_3", "T1_2", "T2_1", "T4_1")
+SHORT_LIES = (
+    "A1",
+    "A2",
+    "A3",
+    "A4",
+    "A5",
+    "C1",
+    "C2",
+    "C3",
+    "C4",
+    "C5",
+    "D2",
+    "D3",
+    "D6",
+    "E4",
+    "F2",
+    "F4",
+    "I1",
+    "I5",
+    "R1",
+    "R2_3",
+    "T1_2",
+    "T2_1",
+    "T4_1",
+)
 
 
 @pytest.mark.parametrize("name", sorted(LIES) if LONG else SHORT_LIES)
@@ -116,7 +146,9 @@ def mutated(value: object, chance: random.Random) -> object:
         return chance.choice((value + 1, value - 1, 0, -1, 2**53, str(value)))
     if isinstance(value, str):
         at = chance.randrange(len(value)) if value else 0
-        return chance.choice((value[:at] + chance.choice("0123456789abcdef") + value[at + 1 :], value[:-1], value + "0", "", 0, value + "é"))
+        return chance.choice(
+            (value[:at] + chance.choice("0123456789abcdef") + value[at + 1 :], value[:-1], value + "0", "", 0, value + "é")
+        )
     if isinstance(value, list):
         at = chance.randrange(len(value)) if value else 0
         return chance.choice((value[:at] + value[at + 1 :], value + value[at : at + 1], value[::-1], []))
@@ -142,7 +174,9 @@ def mutant(seed: int) -> tuple[str, Files]:
     name = name if getattr(files, name) else "proof"
     if name == "roll" or chance.random() < 0.2:
         at = chance.randrange(len(data))
-        changed = chance.choice((data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :], data[:at], data[:at] + data[at + 1 :]))
+        changed = chance.choice(
+            (data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :], data[:at], data[:at] + data[at + 1 :])
+        )
         return f"{seed} {folder.name} {name} byte {at}", replace(files, **{name: changed})
     whole = json.loads(data)
     path = chance.choice([each for each in places(whole) if each])
@@ -158,6 +192,16 @@ def mutant(seed: int) -> tuple[str, Files]:
 def test_a_mutant_fails_at_the_same_checks_in_both(javascript, seed):
     what, files = mutant(seed)
     agree(javascript, files, what)
+
+
+def test_the_types_of_the_modules_hold():
+    tsc = ROOT / "node_modules" / "typescript" / "bin" / "tsc"
+    if not tsc.exists():
+        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode:
+            pytest.skip("typescript cannot be fetched here: " + done.stderr[-200:])
+    done = subprocess.run(["node", str(tsc), "-p", str(ROOT)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_texts_of_the_page_are_those_of_the_command():
@@ -184,7 +228,9 @@ def test_vendored_files_are_those_that_were_pinned():
 def test_the_page_is_made_the_same_way_twice_and_names_no_address():
     made = page()
     assert made == page()
-    rest = re.sub(r"http://www\.w3\.org/2000/svg|https?://(?:www\.)?(?:paulmillr|eprint|datatracker|github|en\.wikipedia)[^\s)\"]*", "", made)
+    rest = re.sub(
+        r"http://www\.w3\.org/2000/svg|https?://(?:www\.)?(?:paulmillr|eprint|datatracker|github|en\.wikipedia)[^\s)\"]*", "", made
+    )
     assert not re.search(r'(?:src|href)="', rest.split("<script id", 1)[0])
     assert "default-src 'none'" in made
 

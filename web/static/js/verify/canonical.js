@@ -16,7 +16,9 @@ const TEXT = /^[^\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]*$/u;
 /** @type {Record<string, string>} */
 const ESCAPED = { '"': '\\"', "\\": "\\\\", "\n": "\\n" };
 
-/** @typedef {string | number | boolean | Json[] | { [key: string]: Json }} Json */
+/** @typedef {string | number | boolean | JsonList | JsonObject} Json */
+/** @typedef {Json[]} JsonList */
+/** @typedef {{ [key: string]: any }} JsonObject values are Json; a shape narrows them */
 
 /**
  * Read one canonical value. @param {Uint8Array} bytes

@@ -118,6 +118,7 @@ export class Project {
   constructor() {
     this.events = 0;
     this.at = 0;
+    /** @type {Uint8Array} leaf hash of the last event */
     this.head = new Uint8Array(32);
     /** @type {Uint8Array | null} */
     this.tag = null;

@@ -6,7 +6,7 @@ import { Refused, compare, compareText, hex, increasing, same } from "./bytes.js
 import { draftDigest } from "./events.js";
 import { alpha, lastAlpha, ofDrawKey, panelSeed, rhoOfBeacon, rhoOfDrawKey, roundSeed } from "./seed.js";
 import { proofToHash, verifyProof } from "./vrf.js";
-import { occupant, isOpen } from "./slots.js";
+import { occupant } from "./slots.js";
 import { isWider } from "./terms.js";
 
 /**

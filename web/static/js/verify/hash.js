@@ -12,6 +12,7 @@ const BLOCK = 64;
 /** TH(tag, parts…). @param {string} tag @param {...Uint8Array} parts @returns {Uint8Array} */
 export function TH(tag, ...parts) {
   const name = utf8(tag);
+  /** @type {Uint8Array[]} */
   const pieces = [Uint8Array.of(name.length), name];
   for (const part of parts) pieces.push(u64be(part.length), part);
   return sha256(concat(...pieces));

@@ -51,31 +51,31 @@ export class Roll {
     const numbers = new Map(sorted.map((tag, n) => [tag, n]));
     for (let n = 0; n < this.size; n++) this.employerOf[n] = /** @type {number} */ (numbers.get(employers[n]));
     this.employers = sorted.length;
-    this.#classify();
+    this.classes = this.#classes();
+    /** number of the class of each employer */
+    this.classOf = new Uint32Array(this.employers);
+    this.classes.forEach(({ employers: members }, number) => {
+      for (const employer of members) this.classOf[employer] = number;
+    });
   }
 
   /** Employers with equal numbers of people of each type are one class; classes are numbered in sorted order (fairness.md 1). */
-  #classify() {
-    /** all rows of each employer by type @type {Map<number, number>[]} */
-    this.groups = Array.from({ length: this.employers }, () => new Map());
+  #classes() {
+    /** @type {Map<number, number>[]} people of each employer by type */
+    const groups = Array.from({ length: this.employers }, () => new Map());
     for (let n = 0; n < this.size; n++) {
-      const group = this.groups[this.employerOf[n]];
+      const group = groups[this.employerOf[n]];
       group.set(this.typeOf[n], (group.get(this.typeOf[n]) ?? 0) + 1);
     }
     /** @type {Map<string, {pairs: [number, number][], employers: number[]}>} */
     const classes = new Map();
-    this.groups.forEach((group, employer) => {
+    groups.forEach((group, employer) => {
       const pairs = [...group].sort((a, b) => a[0] - b[0]);
       const known = classes.get(pairs.join(";"));
       if (known) known.employers.push(employer);
       else classes.set(pairs.join(";"), { pairs, employers: [employer] });
     });
-    /** @type {{pairs: [number, number][], employers: number[]}[]} */
-    this.classes = [...classes.values()].sort((a, b) => compareNested(a.pairs, b.pairs));
-    this.classOf = new Uint32Array(this.employers);
-    this.classes.forEach(({ employers }, number) => {
-      for (const employer of employers) this.classOf[employer] = number;
-    });
+    return [...classes.values()].sort((a, b) => compareNested(a.pairs, b.pairs));
   }
 
   /** The weight of a person of this class and type in the type's seat at this place. @param {number} number of the class @param {number} kind @param {number} at */

@@ -39,6 +39,7 @@ export function sign(state, label) {
     : state === "warning"
       ? svg("path", { class: "plate", d: "M12 1.8L22.8 21H1.2z" })
       : svg("circle", { class: "plate", cx: "12", cy: "12", r: "10" });
+  /** @type {Record<string, string>} */
   const attributes = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   return svg("svg", { viewBox: "0 0 24 24", class: `sign ${state}`, ...attributes }, outline, svg("path", { class: "stroke", d: paths[state] ?? "" }));
 }
