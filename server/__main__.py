@@ -67,6 +67,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # whoever reads has stopped reading; click ends quietly
         except OSError as broken:  # a disk that is full, a folder that is a file: whatever the system says, in one line
             wrong = Refused("cannot_write", str(broken.filename or ""), why=broken.strerror or "")
             click.echo(say(wrong, _language_of(sys.argv)), err=True)
