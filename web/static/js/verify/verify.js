@@ -243,6 +243,18 @@ function giveReasons(files, proof, project, keys, report) {
   if (!files.receipt) report.skip(checksOf("expert"), "no_receipt");
 }
 
+/** The smallest and the largest chance at the commit. @param {import("./events.js").Terms} terms */
+function chanceFacts({ chances: { largest, smallest }, total }) {
+  if (total === 0n) return {};
+  return { chances: { largest: percent(largest, total), smallest: percent(smallest, total) } };
+}
+
+/** Rounded down to four places. @param {bigint} part @param {bigint} whole */
+function percent(part, whole) {
+  const digits = ((part * 1_000_000n) / whole).toString().padStart(5, "0");
+  return `${digits.slice(0, -4)}.${digits.slice(-4)} %`;
+}
+
 /** @param {{reserves: number}} seat */
 function hasReserves({ reserves }) {
   return reserves > 0;
@@ -264,7 +276,7 @@ function factsOf(proof, project, keys) {
     attempts: project.attempts.length, dry_run: draw.opened?.dry_run ?? false, events: proof.events.length,
     ...(keys && { key_list_digest: hex(keys.digest), key_list_version: keys.version }), log_origin: proof.origin,
     ...(draw.commit && {
-      beacon: beaconFacts(draw, keys), method: draw.terms.method, replacements: draw.commit.terms.plan.seats.some(hasReserves) ? "reserve/1" : "rounds/1", replacement_rounds: Math.max(0, draw.round - 1),
+      beacon: beaconFacts(draw, keys), ...chanceFacts(draw.commit.terms), method: draw.terms.method, replacements: draw.commit.terms.plan.seats.some(hasReserves) ? "reserve/1" : "rounds/1", replacement_rounds: Math.max(0, draw.round - 1),
       seats: draw.commit.terms.plan.seats.reduce((/** @type {number} */ sum, /** @type {{count: number}} */ seat) => sum + seat.count, 0),
       total: draw.commit.terms.total.toString(),
     }),

@@ -75,6 +75,7 @@ export function factsView({ facts, picture }, lang) {
   if (all.attempts) rows.push(["fact_attempts", [String(all.attempts)]]);
   if (all.method) rows.push(["fact_method", [say(lang, all.method === "fair/1" ? "method_fair" : "method_uniform")]]);
   if (picture) rows.push([picture.method === "fair/1" ? "fact_weight" : "fact_total", [grouped(picture.total)]]);
+  if (all.chances) rows.push(["fact_chances", [say(lang, "fact_chances_value", all.chances)]]);
   if (all.beacon) rows.push(["fact_beacon", [beaconText(all.beacon, lang)]]);
   if (rows.length === 0) return null;
   return el(

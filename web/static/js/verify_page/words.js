@@ -90,6 +90,8 @@ const WORDS = {
   fact_beacon: ["信标", "Beacon"],
   fact_total: ["合法组成方案", "Lawful panels"],
   fact_weight: ["合法组成方案的总权重", "Weight of all lawful panels"],
+  fact_chances: ["每人被抽中的机会", "Chances"],
+  fact_chances_value: ["最小 {smallest}，最大 {largest}", "{smallest} at least, {largest} at most"],
   method_uniform: ["每种合法组成机会相同（uniform/1）", "every lawful panel equally likely (uniform/1)"],
   method_fair: ["各人机会尽量均等（fair/1）", "chances as equal as the law allows (fair/1)"],
   no_beacon: ["不使用信标，以抽取密钥代替", "none; a draw key stands in"],
