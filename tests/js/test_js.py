@@ -102,7 +102,8 @@ def test_node_s_own_tests_pass():
 def test_both_find_the_same_in_golden_proofs(javascript, folder):
     files = golden(folder)
     assert agree(javascript, files, folder.name) == ()
-    assert verify(files).facts == javascript(files)["facts"]
+    facts = {key: value for key, value in verify(files).facts.items() if key != "fairness"}  # a figure of the Python report alone
+    assert javascript(files)["facts"] == facts
     agree(javascript, replace(files, roll=None, receipt=None), folder.name)
 
 
