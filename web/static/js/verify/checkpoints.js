@@ -78,7 +78,7 @@ export function judgeMoments(draw, seen, indexOf, report, placeOf) {
     const isRound = stage.kind === "round";
     if (isRound ? stage.lots === null : stage.given.length === 0) continue;
     const fixed = indexOf(stage.cause);
-    const first = isRound ? fixed : indexOf(stage.given[0].event);
+    const first = isRound ? fixed : Math.min(...stage.given.map(({ event }) => indexOf(event)));
     if (!isRound && !seen.some(({ size }) => size > fixed && size <= first)) report.fault("A1", "commit_not_fixed_before_contributions", {}, placeOf(stage.cause));
     if (!stage.outcome) continue;
     const outcome = indexOf(stage.outcome);
