@@ -295,7 +295,8 @@ def _wasted(
             yield f"employers of class {each.number}"
 
 
-def percent(part: Fraction, whole_of: Fraction) -> str:
-    """A share in hundredths of a percent, as text without floats."""
-    hundredths = part * 10_000 // whole_of if whole_of else 0
-    return f"{hundredths // 100}.{hundredths % 100:02d} %"
+def percent(part: Fraction, whole_of: Fraction, places: int = 2) -> str:
+    """A share in percent with so many decimals, cut off, as text without floats."""
+    unit = 10**places
+    units = part * 100 * unit // whole_of if whole_of else 0
+    return f"{units // unit}.{units % unit:0{places}d} %"

@@ -52,6 +52,10 @@ def report_text(report: Report, lang: str) -> str:
         lines.append(
             _pick(STORY["key_list"], lang).format(version=report.facts["key_list_version"], digest=_groups(report.facts["key_list_digest"]))
         )
+    if report.facts.get("chances"):
+        lines.append(_pick(STORY["chances"], lang).format(method=report.facts["method"], **report.facts["chances"]))
+    if report.facts.get("fairness"):
+        lines.append(_pick(STORY["fairness"], lang).format(**report.facts["fairness"]))
     beacon = report.facts.get("beacon", {})
     if beacon.get("network"):
         rounds = ", ".join(_round_text(each["round"], each["time"], lang) for each in beacon["rounds"])

@@ -23,7 +23,6 @@ ED25519, COSIGNATURE = 0x01, 0x04
 MAX_NOTE = 65_535
 _NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
-_SPACES = re.compile(r"[ \t]+")  # no other white space parts words: languages differ in what they call so
 _SIGNATURE = "— "  # em dash and space
 _PROOF_HEAD = "c2sp.org/tlog-proof@v1"
 Sign = Callable[[bytes], bytes]  # message -> 64-byte Ed25519 signature
@@ -256,7 +255,7 @@ class Policy:
         groups: dict[str, tuple[int, tuple[str, ...]]] = {}
         for number, line in enumerate(text.split("\n"), 1):
             where = f"{place} line {number}"
-            match [word for word in _SPACES.split(line) if word]:
+            match [word for word in line.split(" ") if word]:
                 case []:
                     continue
                 case [word, *_] if word.startswith("#"):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from drawing import map as sparse
 from drawing.beacon import MARGIN, Local, Network, verify_round
+from drawing.certificate import percent
 from drawing.draw import Draw, Phase, Project, Stage, Tell, step
 from drawing.errors import Refused
 from drawing.events import (
@@ -36,7 +38,7 @@ from drawing.proof import Proof, map_value, mapped_hash, parse_proof
 from drawing.report import CHECKS, Report, Tally
 from drawing.signers import roll_attester, signers_of
 from drawing.verify_private import check_openings, check_receipt
-from drawing.verify_roll import check_roll
+from drawing.verify_roll import Rolls, check_roll
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def verify(files: Files) -> Report:
         tally.fail("S1", files.openings_fault.code, files.openings_fault.place, **files.openings_fault.params)
     names = check_openings(files.openings, draw, roll, tally)
     check_receipt(files.receipt, draw, proof, roll, tally)
-    return Report(tally.outcomes(), _headlines(draw, chain, rulers, monitored), _facts(draw, project, chain, rulers, proof), names)
+    return Report(tally.outcomes(), _headlines(draw, chain, rulers, monitored), _facts(draw, project, chain, rulers, proof, roll), names)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------------------------
@@ -523,13 +525,31 @@ def _beacon_facts(draw: Draw, rulers: Rulers) -> dict[str, Any]:
     }
 
 
-def _facts(draw: Draw, project: Project, chain: KeyChain | None, rulers: Rulers, proof: Proof) -> dict[str, Any]:
+def _chance_facts(commit: Committed | None) -> dict[str, str]:
+    """The smallest and the largest chance that the commit states, in percent."""
+    if commit is None or not commit.terms.total:
+        return {}
+    chances, total = commit.terms.chances, Fraction(commit.terms.total)
+    return {"largest": percent(Fraction(chances.largest), total, 4), "smallest": percent(Fraction(chances.smallest), total, 4)}
+
+
+def _fairness_facts(rolls: Rolls | None) -> dict[str, str]:
+    """How near the smallest chance comes to the most that any method could give everybody; known with the roll alone."""
+    if rolls is None or rolls.fairness is None:
+        return {}
+    fairness = rolls.fairness
+    return {"bound": percent(fairness.bound, Fraction(1), 4), "reached": percent(fairness.smallest, fairness.bound)}
+
+
+def _facts(draw: Draw, project: Project, chain: KeyChain | None, rulers: Rulers, proof: Proof, rolls: Rolls | None) -> dict[str, Any]:
     commit = draw.commit
     return {
         "attempts": len(project.attempts),
         "beacon": _beacon_facts(draw, rulers),
+        "chances": _chance_facts(commit),
         "dry_run": draw.dry_run,
         "events": project.events,
+        "fairness": _fairness_facts(rolls),
         "key_list_digest": chain.newest.digest.hex() if chain else "",
         "key_list_version": chain.newest.version if chain else 0,
         "log_origin": proof.origin,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from drawing import merkle
-from drawing.certificate import Table, check_fairness
+from drawing.certificate import Fairness, Table, check_fairness
 from drawing.draw import Draw, Slot, Stage
 from drawing.errors import Refused
 from drawing.events import FAIR, UNIFORM, Attested, Event, Extended, Replaced, Result, Screened, SteppedIn, Terms
@@ -27,6 +27,7 @@ class Rolls:
 
     rolls: tuple[tuple[Event, Roll], ...]  # the commit's and each extension's
     removed: tuple[tuple[Event, Removed], ...]
+    fairness: Fairness | None = None  # of the commit, where its method has a certificate
 
     def at(self, seq: int) -> tuple[Terms, Roll]:
         """The terms and the roll in force for the event number `seq`."""
@@ -54,7 +55,7 @@ def check_roll(data: bytes | None, draw: Draw, tally: Tally) -> Rolls | None:
     if not _committed(rolls, draw, tally):
         tally.skip("roll_not_the_committed", "D2", "D3", "D6", "F1", "F2", "F3", "F4")
         return None
-    _chances(rolls, draw, tally)
+    rolls = replace(rolls, fairness=_chances(rolls, draw, tally))
     _selection(rolls, draw, tally)
     _panel(rolls, draw, tally)
     _dead_ends(rolls, draw, tally)
@@ -121,8 +122,12 @@ def need_of(rolls: Rolls, draw: Draw, event: Event, roll: Roll, terms: Terms) ->
     return first_need(roll, terms.plan)
 
 
-def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> None:
-    """F1: the exact total and every chance, as committed before any randomness. D2: the sampler is the one that the exact rule names."""
+def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> Fairness | None:
+    """F1: the exact total and every chance, as committed before any randomness. D2: the sampler is the one that the exact rule names.
+
+    Returns how fair the commit's chances are, where that is certified.
+    """
+    of_commit = None
     for event, roll in rolls.rolls:
         terms = rolls.at(event.head.seq + 1)[0]
         place = f"event {event.head.seq} ({event.type})"
@@ -143,18 +148,21 @@ def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> None:
         if sampler != terms.sampler:
             tally.fail("D2", "other_sampler", place, named=terms.sampler)
         if roll.table is not None:
-            _fairness(roll, roll.table, need, place, tally)
+            fairness = _fairness(roll, roll.table, need, place, tally)
+            of_commit = of_commit or fairness
+    return of_commit
 
 
-def _fairness(roll: Roll, table: Table, need: Need, place: str, tally: Tally) -> None:
+def _fairness(roll: Roll, table: Table, need: Need, place: str, tally: Tally) -> Fairness | None:
     """F2: the prices are valid and the smallest chance comes near their bound. F3: every chance is near its target, no price is idle."""
     try:
         fairness = check_fairness(roll.field, need, table)
     except Refused as wrong:
         tally.fail("F2", wrong.code, f"{place} {wrong.place}", **wrong.params)
-        return
+        return None
     for check, code, where, params in fairness.faults:
         tally.fail(check, code, f"{place} {where}".rstrip(), **params)
+    return fairness
 
 
 def _selection(rolls: Rolls, draw: Draw, tally: Tally) -> None:

@@ -105,7 +105,7 @@ def check_row(cells: Sequence[Any], places: Sequence[int], row: int) -> Row:
         out.errors.extend(_whole_row(read, row))
     if not out.errors:
         employer = {"code": read.pop("employer_code"), "name": read.pop("employer_name")}
-        read.update(employer=employer, weight=1)
+        read.update(employer=employer)
         out.identity = f"{read['id_type']}\0{read['id_number']}"
         out.record = _write(read).encode()
     return out

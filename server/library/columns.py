@@ -55,12 +55,14 @@ def _day(text: str) -> str:
     return day
 
 
-def _number(most: int) -> Callable[[str], int]:
+def _number(most: int, *, least: int = 0) -> Callable[[str], int]:
+    """A whole number; an empty cell is the least."""
+
     def read(text: str) -> int:
         if not text:
-            return 0
-        if not (text.isascii() and text.isdigit()) or int(text[:12]) > most:
-            raise Refused("not_a_number", "", most=most)
+            return least
+        if not (text.isascii() and text.isdigit()) or not least <= int(text[:12]) <= most:
+            raise Refused("not_a_number", "", least=least, most=most)
         return int(text)
 
     return read
@@ -194,6 +196,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("请假", "leave", _entries(("from", "to"), (_day, _day)), ""),
     Column("暂停资格", "suspensions", _entries(("from", "to", "reason"), (_day, _day, _name)), ""),
     Column("处罚记录", "punished", _entries(("date", "reason"), (_day, _name)), ""),
+    Column("抽取权重", "weight", _number(100, least=1), "1"),
     Column("抽取记录", "draws", lambda text: sorted(_items(text, _day)), ""),
     Column("已约评审", "engagements", _entries(("from", "to"), (_day, _day)), ""),
     Column("监督单位", "supervisor_of", lambda text: _items(text, _name), ""),

@@ -55,7 +55,7 @@ def test_a_record_is_canonical_and_has_every_field(tmp_path):
     library = read(tmp_path, row())
     record = loads(library.records[0], text=True)
     assert dumps(record, text=True) == library.records[0]
-    assert {column.alias for column in COLUMNS} - {"employer_code", "employer_name"} | {"employer", "weight"} == set(record)
+    assert {column.alias for column in COLUMNS} - {"employer_code", "employer_name"} | {"employer"} == set(record)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,12 @@ def test_the_same_person_twice_is_one_person_and_one_error(tmp_path):
     library = read(tmp_path, row(), row(name="李四"))
     assert len(library.records) == 1
     assert [(e.row, e.code, dict(e.params)) for e in library.errors] == [(3, "person_twice", {"first": 2})]
+
+
+def test_a_weight_that_a_regulation_demands_is_read_and_one_where_nothing_is_said(tmp_path):
+    assert [json.loads(read(tmp_path, row(weight=cell)).records[0])["weight"] for cell in ("3", "", "100")] == [3, 1, 100]
+    assert [error.code for error in read(tmp_path, row(weight="0")).errors] == ["not_a_number"]
+    assert [error.code for error in read(tmp_path, row(weight="101")).errors] == ["not_a_number"]
 
 
 def test_full_width_forms_are_folded_with_a_notice(tmp_path):
