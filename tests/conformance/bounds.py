@@ -114,7 +114,16 @@ def bounds() -> Iterator[Bound]:
     yield from integers("committed", (*plan, "seats", 0, "count"), 1, 40)
     yield from integers("committed", (*plan, "seats", 0, "reserves"), 0, 40)
     yield from lengths("committed", (*plan, "seats", 0, "professions"), "A08", 1, 40)
-    for code, lawful in (("A", True), ("C080104", True), ("A0", False), ("A08010402", False), ("D08", False), ("a08", False), ("", False), ("A08\n", False)):
+    for code, lawful in (
+        ("A", True),
+        ("C080104", True),
+        ("A0", False),
+        ("A08010402", False),
+        ("D08", False),
+        ("a08", False),
+        ("", False),
+        ("A08\n", False),
+    ):
         yield "committed", (*plan, "seats", 0, "professions"), [code], lawful
     yield from texts("committed", (*plan, "seats", 0, "site"), ("", "x" * 64), ("x" * 65, "-", " "))
     yield from lengths("committed", (*plan, "sites"), SITE, 0, 8)

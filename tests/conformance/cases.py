@@ -126,8 +126,15 @@ def read_cases(folder: Path) -> list[Line]:
         value = json.loads(text)
         lines.append(
             Line(
-                value["id"], value["kind"], value["files"], value["level"], tuple(value["needs"]), value["exit_code"], tuple(value["failed"]),
-                tuple(value["skipped"]), value["expected_by"],
+                value["id"],
+                value["kind"],
+                value["files"],
+                value["level"],
+                tuple(value["needs"]),
+                value["exit_code"],
+                tuple(value["failed"]),
+                tuple(value["skipped"]),
+                value["expected_by"],
             )  # fmt: skip
         )
     return lines

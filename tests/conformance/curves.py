@@ -79,11 +79,22 @@ def secret_scalar(seed: bytes) -> int:
 
 
 def forged(
-    secret: int, public: bytes, message: bytes, *, key_torsion: int = 1, nonce_torsion: bytes = b"", nonce: int | None = None, raw: bytes = b""
+    secret: int,
+    public: bytes,
+    message: bytes,
+    *,
+    key_torsion: int = 1,
+    nonce_torsion: bytes = b"",
+    nonce: int | None = None,
+    raw: bytes = b"",
 ) -> bytes:
     """A signature whose equation holds as far as its maker can make it: k is a multiple of `key_torsion`."""
     for counter in range(10_000):
-        r = number_of(sha512(b"forged" + message + public + bytes([counter & 255, counter >> 8])).digest()) % ORDER if nonce is None else nonce
+        r = (
+            number_of(sha512(b"forged" + message + public + bytes([counter & 255, counter >> 8])).digest()) % ORDER
+            if nonce is None
+            else nonce
+        )
         point = raw or (plus(base(r), nonce_torsion) if nonce_torsion else base(r))
         k = number_of(sha512(point + public + message).digest()) % ORDER
         if k % key_torsion == 0:
@@ -220,7 +231,9 @@ def of_monitor(sign: Callable[[Holder, bytes], bytes]) -> Files:
 
     def change(proof: Proof) -> Proof:
         seen = proof.monitors[0]
-        return replace(proof, monitors=(replace(seen, sigs=(Signature("bureau/monitor", sign(world.holders["bureau/monitor"], seen.payload)),)),))
+        return replace(
+            proof, monitors=(replace(seen, sigs=(Signature("bureau/monitor", sign(world.holders["bureau/monitor"], seen.payload)),)),)
+        )
 
     return with_proof(world.files(openings=False), change)
 
@@ -409,8 +422,14 @@ def ecvrf() -> Iterator[tuple[str, Make]]:
         yield f"ecvrf-key_{number}-contribution", lambda point=point: Case(crooked_vrf_key(lambda honest: point, b""), ("R3",))  # type: ignore[misc]
         yield f"ecvrf-key_{number}-draw_key", lambda point=point: Case(crooked_draw_key(lambda honest: point, b""), ("R2",))  # type: ignore[misc]
     for number, point in enumerate(SMALL[1:]):
-        yield f"ecvrf-key_with_torsion_{number}-contribution", lambda p=point: Case(crooked_vrf_key(lambda honest: plus(honest, p), p), ("R3",))  # type: ignore[misc]
-        yield f"ecvrf-key_with_torsion_{number}-draw_key", lambda p=point: Case(crooked_draw_key(lambda honest: plus(honest, p), p), ("R2",))  # type: ignore[misc]
+        yield (
+            f"ecvrf-key_with_torsion_{number}-contribution",
+            lambda p=point: Case(crooked_vrf_key(lambda honest: plus(honest, p), p), ("R3",)),
+        )  # type: ignore[misc]
+        yield (
+            f"ecvrf-key_with_torsion_{number}-draw_key",
+            lambda p=point: Case(crooked_draw_key(lambda honest: plus(honest, p), p), ("R2",)),
+        )  # type: ignore[misc]
 
 
 # BLS12-381 --------------------------------------------------------------------------------------------------------------------------------
@@ -540,7 +559,10 @@ def network_key(key: bytes, value: bytes) -> Files:
 def bls() -> Iterator[tuple[str, Make]]:
     for name, make in VALUES.items():
         for again in (False, True):
-            yield f"bls-{name}-{'round' if again else 'panel'}", lambda make=make, again=again: Case(beacon_value(make, again), ("R2",), ("curve",))  # type: ignore[misc]
+            yield (
+                f"bls-{name}-{'round' if again else 'panel'}",
+                lambda make=make, again=again: Case(beacon_value(make, again), ("R2",), ("curve",)),
+            )  # type: ignore[misc]
     infinity = b"\xc0" + bytes(95)
     keys = {
         "infinity": infinity, "nothing": bytes(96), "ones": b"\xff" * 96, "generator": bytes(G2Point().to_compressed_bytes()),

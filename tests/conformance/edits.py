@@ -125,7 +125,9 @@ def spellings() -> Iterator[Planned]:
 
                 def make(chance: random.Random, name=name, edit=edit, kind=kind, number=number) -> Case:  # type: ignore[no-untyped-def]
                     files = base(number + len(name), kind)
-                    return Case(replace(files, **{kind: edit(getattr(files, kind), chance)}), None if kind == "keys" else (UNREADABLE[kind],))
+                    return Case(
+                        replace(files, **{kind: edit(getattr(files, kind), chance)}), None if kind == "keys" else (UNREADABLE[kind],)
+                    )
 
                 yield Planned(f"spelling/{kind}-{name}-{number}", "spelling", make)
 
@@ -363,7 +365,12 @@ def rolls() -> Iterator[Planned]:
 
 
 def mixed() -> Iterator[Planned]:
-    others = (("all_accept", Setting(12)), ("all_accept", Setting(11)), ("one_round", Setting(11)), ("all_accept", Setting(11, UNIFORM, "drand")))
+    others = (
+        ("all_accept", Setting(12)),
+        ("all_accept", Setting(11)),
+        ("one_round", Setting(11)),
+        ("all_accept", Setting(11, UNIFORM, "drand")),
+    )
     for kind in ("proof", "keys", "roll", "receipt"):
         for number, other in enumerate(others):
             for mine in range(2):

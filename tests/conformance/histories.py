@@ -417,7 +417,9 @@ def random_history(setting: Setting) -> World:
         act = chance.random()
         if act < 0.5:
             panel = [n for n in world.project.draw.panel if world.project.draw.slots[n].tag]
-            world.answer(left=chance.sample(panel, chance.randrange(len(panel))), evidence=chance.choice(("link", "two_persons", "gateway")))
+            world.answer(
+                left=chance.sample(panel, chance.randrange(len(panel))), evidence=chance.choice(("link", "two_persons", "gateway"))
+            )
         elif act < 0.75:
             world.answer()
             world.screen((f"UNIT-{chance.choice('cdefghij')}",))

@@ -143,7 +143,10 @@ def lines() -> Iterator[tuple[str, Make]]:
             )
     for name, times in TIMES.items():
         for last in (True, False):
-            yield f"line-time_{name}-{'last' if last else 'first'}", lambda times=times, last=last: Case(with_note(cosigned_at(*times), last=last))  # type: ignore[misc]
+            yield (
+                f"line-time_{name}-{'last' if last else 'first'}",
+                lambda times=times, last=last: Case(with_note(cosigned_at(*times), last=last)),
+            )  # type: ignore[misc]
     yield "line-two_of_three-last", lambda: Case(with_note(on_lines(lambda lines: lines[:3]), last=True), ())
     yield "line-the_other_two-last", lambda: Case(with_note(on_lines(lambda lines: [lines[0], *lines[2:]]), last=True), ())
 
@@ -262,7 +265,10 @@ def set_paths() -> Iterator[tuple[str, Make]]:
     for name, siblings in {
         "one_more": lambda s: (*s, bytes(32)), "one_that_counts": lambda s: (*s, b"\1" * 32), "256": lambda s: (*s, *([bytes(32)] * (256 - len(s)))),
     }.items():  # fmt: skip
-        yield f"map-siblings-{name}", lambda c=siblings: Case(in_proof(lambda p: replace(p, map=replace(p.map, siblings=c(p.map.siblings)))), ("C3",))  # type: ignore[misc]
+        yield (
+            f"map-siblings-{name}",
+            lambda c=siblings: Case(in_proof(lambda p: replace(p, map=replace(p.map, siblings=c(p.map.siblings)))), ("C3",)),
+        )  # type: ignore[misc]
     indexes: dict[str, Callable[[int], int]] = {"next": lambda n: n + 1, "far": lambda n: n + (1 << 20), "most": lambda n: (1 << 53) - 1}
     for name, index in indexes.items():
 
@@ -360,7 +366,13 @@ def entry_changed(number: int, **changes: object) -> Callable[[World], None]:
 
 
 def keys_listed() -> Iterator[tuple[str, Make]]:
-    bodies = {"200_letters": ("单" * 200, True), "201_letters": ("单" * 201, False), "200_wide": ("𠀀" * 200, True), "201_wide": ("𠀀" * 201, False), "empty": ("", False)}
+    bodies = {
+        "200_letters": ("单" * 200, True),
+        "201_letters": ("单" * 201, False),
+        "200_wide": ("𠀀" * 200, True),
+        "201_wide": ("𠀀" * 201, False),
+        "empty": ("", False),
+    }
     for name, (body, lawful) in bodies.items():
         yield f"keys-body_of_{name}", lambda body=body, lawful=lawful: Case(listing(entry_changed(0, body=body)), () if lawful else ("A4",))  # type: ignore[misc]
     vrf = bytes.fromhex("e32fd675e413864b3f4f1b37123347105a1ea3dcff8e87371a899f0ae8f2cd88")

@@ -8,6 +8,15 @@ from tests.conformance.cases import Planned
 
 def planned() -> list[Planned]:
     """Every case that there is; making one costs some hundredths of a second."""
-    found = [*histories.valid(), *semantic.cases(), *semantic.by_chance(), *edits.cases(), *pairs.cases(), *curves.cases(), *notes.cases(), *bounds.cases()]
+    found = [
+        *histories.valid(),
+        *semantic.cases(),
+        *semantic.by_chance(),
+        *edits.cases(),
+        *pairs.cases(),
+        *curves.cases(),
+        *notes.cases(),
+        *bounds.cases(),
+    ]
     assert len({each.id for each in found}) == len(found)
     return found

@@ -25,7 +25,13 @@ class NoTable(Exception):
 
 def key_of(roll: Roll, need: Need) -> str:
     """What a table was fitted for: these rows and this need, with the salt left out."""
-    wanted = [list(need.counts), need.recent_left, sorted(need.sites), sorted(need.barred_rows), sorted(e.hex() for e in need.barred_employers)]
+    wanted = [
+        list(need.counts),
+        need.recent_left,
+        sorted(need.sites),
+        sorted(need.barred_rows),
+        sorted(e.hex() for e in need.barred_employers),
+    ]
     types = [[list(t.seats), t.site, t.recent, t.weight] for t in roll.types]
     return sha256(json.dumps([wanted, types, roll.rows.hex()]).encode()).hexdigest()[:24]
 

@@ -81,7 +81,7 @@ def test_a_verifier_that_skips_a_check_is_found_out(folder):
 
 def test_a_verifier_that_crashes_or_answers_nonsense_is_found_out(folder):
     lines = read_cases(folder)[:3]
-    for program in ("", "print('what?')", "print('{}')", "input(); print('{\"exit_code\": 3, \"failed\": []}')"):
+    for program in ("", "print('what?')", "print('{}')", 'input(); print(\'{"exit_code": 3, "failed": []}\')'):
         assert run([sys.executable, "-c", program], folder, [line for line in lines if line.exit_code != 3] or lines)
 
 
@@ -93,7 +93,9 @@ def test_cases_are_the_same_bytes_every_time_and_need_no_solver(tmp_path):
             "import sys\nsys.modules['highspy'] = sys.modules['numpy'] = None\n"
             f"from tests.conformance.__main__ import main\nmain(['generate', {str(place)!r}, '--count', '60', '--seed', '5'])"
         )
-        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hashes}, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hashes}, capture_output=True
+        )
         found.append({str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()})
     assert MANIFEST in found[0]
     assert found[0] == found[1]
