@@ -64,7 +64,7 @@ def shortcuts(ours: Report) -> set[str]:
     """Where the Python verifier looks less closely at what has failed already: it leaves signatures of events with a wrong attempt number
     unread, and takes whatever stands before the first `opened` for an attempt of the map."""
     codes = {fault.code for fault in ours.outcome("C2").faults}
-    before = any(fault.code == "not_next" and fault.params.get("phase") == "new" for fault in ours.outcome("C1").faults)
+    before = any(fault.code == "not_next" and dict(fault.params).get("phase") == "new" for fault in ours.outcome("C1").faults)
     return ({"A3"} if "attempt_not_counted" in codes else set()) | ({"C3"} if before else set())
 
 
