@@ -604,6 +604,16 @@ def lots_although_a_reserve_was_there() -> Files:  # spec: draw-6.5
     return world.files()
 
 
+@lie("D6")
+def a_reserve_who_steps_in_for_another_slot() -> Files:  # spec: draw-6.5
+    """Two slots of a seat are open and there is one reserve: which of them is drawn again is not the operator's to say."""
+    world = World(seed=3)
+    world.open(), world.commit(), world.contribute(), world.result(), world.answer(left=(0, 1))
+    world.log(SteppedIn((Move(3, 1),), world.project.draw.round), "centre/operator")
+    world.round(), world.finish()
+    return world.files()
+
+
 @lie("F1")
 def a_total_of_choice() -> Files:
     world = World()

@@ -135,6 +135,6 @@ def read_cases(folder: Path) -> list[Line]:
                 tuple(value["failed"]),
                 tuple(value["skipped"]),
                 value["expected_by"],
-            )  # fmt: skip
+            )
         )
     return lines

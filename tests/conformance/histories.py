@@ -462,8 +462,7 @@ def receipt_for(world: World, files: Files, which: int) -> bytes | None:
     if draw.phase is not Phase.CLOSED or len(draw.commits) != 1 or files.roll is None:
         return None
     people = [json.loads(entry.record)["id_number"] for entry in world.ordered if entry.record]
-    names = {number: name for number, name in world.verify().names}
-    drawn = [f"ID{int(name.strip('专家号')):010d}" for _, name in sorted(names.items())]
+    drawn = [f"ID{int(name.strip('专家号')):010d}" for _, name in sorted(world.verify().names)]
     number = drawn[which // 2 % len(drawn)] if which % 2 and drawn else people[which * 7 % len(people)]
     return receipt_bytes(make_receipt(world.proof(), world.openings(), files.roll, number))
 

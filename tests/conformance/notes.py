@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from drawing import merkle
 from drawing.keys import keys_bytes
 from drawing.note import cosigned_message, signature_line
-from drawing.proof import Proof, proof_bytes
+from drawing.proof import Proof
 from drawing.receipt import parse_receipt, receipt_bytes
 from drawing.verify import Files
 from tests.conformance.cases import Case, Planned
@@ -67,8 +65,8 @@ def again_signed(change: Callable[[str], str]) -> Callable[[World, str], str]:
     def edit(world: World, note: str) -> str:
         text = change(note.rpartition("\n\n")[0] + "\n")
         lines = [signature_line(world.log_key.vkey, world.log_key.sign(text.encode()))]
-        for key in world.witness_keys:
-            lines.append(signature_line(key.vkey, world.clock.to_bytes(8, "big") + key.sign(cosigned_message(text, world.clock))))
+        stamp = world.clock.to_bytes(8, "big")
+        lines += [signature_line(key.vkey, stamp + key.sign(cosigned_message(text, world.clock))) for key in world.witness_keys]
         return text + "\n" + "".join(lines)
 
     return edit
@@ -154,7 +152,7 @@ def lines() -> Iterator[tuple[str, Make]]:
 # Policies ---------------------------------------------------------------------------------------------------------------------------------
 
 LAWFUL: dict[str, Callable[[str], str]] = {
-    "comment": lambda text: "# a comment\n" + text, "comment_of_any_letters": lambda text: "#注 — \n" + text, "blank_lines": lambda text: "\n" + text.replace("\n", "\n\n"),
+    "comment": lambda text: "# a comment\n" + text, "comment_of_any_letters": lambda text: "#注 — \n" + text, "indented_comment": lambda text: "  # a comment\n" + text, "hash_alone": lambda text: "#\n" + text, "blank_lines": lambda text: "\n" + text.replace("\n", "\n\n"),
     "indented": lambda text: text.replace("witness", "  witness"), "many_spaces": lambda text: text.replace(" ", "   "), "no_line_feed_at_the_end": str.rstrip,
     "address_of_a_witness": lambda text: text.replace("\nwitness w1", " https://w0.example/\nwitness w1"),
     "address_of_the_log": lambda text: text.replace("\nwitness w0", " https://log.example/\nwitness w0"), "all": lambda text: text.replace("most 2", "most all"),
@@ -438,7 +436,4 @@ def successors() -> Iterator[tuple[str, Make]]:
 def cases() -> Iterator[Planned]:
     for kind, family in (("note", lines), ("policy", policies), ("path", set_paths), ("key-list", keys_listed), ("key-list", successors)):
         for name, make in family():
-            yield Planned(f"{name}", kind, lambda chance, make=make: make())  # type: ignore[misc]
-
-
-__all__ = ["cases", "json", "merkle", "proof_bytes"]
+            yield Planned(name, kind, lambda chance, make=make: make())  # type: ignore[misc]

@@ -389,7 +389,7 @@ def an_attempt_after_an_order_but_not_after_a_cancelled_notice(wrong: int) -> Fi
 def slots_up_to_400(wrong: int) -> Files:
     chance = random.Random(3)
     records = [person(n, chance, employer={"code": f"E{n}", "name": "x"}) for n in range(60)]
-    seats = tuple(Seat(1, False, ("A",), 39, "") for _ in range(9)) + (Seat(1, False, ("C",), 39 + wrong, ""),)
+    seats = (*(Seat(1, False, ("A",), 39, "") for _ in range(9)), Seat(1, False, ("C",), 39 + wrong, ""))
     world = World(records=records, plan=replace(PLAN, seats=seats, recent_max=40))
     world.open(), world.commit()
     return world.files(openings=False)

@@ -14,7 +14,6 @@ export const COSIGNATURE = 0x04;
 const NAME = /^[!-*,-~]+$/;
 const DECIMAL = /^(?:0|[1-9][0-9]*)$/;
 const LINE = /^— ([^ ]+) ([^ ]+)$/;
-const SPACE = /[ \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 const MOST_NAME = 128;
 
 /**
@@ -48,7 +47,7 @@ export function parsePolicy(text) {
   const groups = new Map();
   const bad = new Refused("bad_policy");
   for (const line of text.split("\n")) {
-    const words = line.split(SPACE).filter((word) => word !== "");
+    const words = line.split(" ").filter((word) => word !== "");
     if (words.length === 0 || words[0].startsWith("#")) continue;
     const [kind, name] = words;
     if (kind === "log" && (words.length === 2 || words.length === 3) && !log) {
