@@ -51,6 +51,10 @@ def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> None:
         raise Refused("bad_signature", "") from None
 
 
+def _is_name(text: str) -> bool:
+    return bool(_NAME.fullmatch(text)) and text.isascii() and len(text) <= 128
+
+
 @dataclass(frozen=True, slots=True)
 class VKey:
     """A verifier key `name+hash+base64(algorithm || public)`."""
@@ -71,7 +75,7 @@ class VKey:
         """Raises Refused where name, hash or key is not right."""
         name, _, rest = text.partition("+")
         hashed, _, encoded = rest.partition("+")
-        if not _NAME.fullmatch(name) or not name.isascii() or len(name) > 128:
+        if not _is_name(name):
             raise Refused("bad_vkey", place)
         data = unbase64(encoded, place)
         if len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
@@ -97,7 +101,7 @@ class Checkpoint:
     def parse(cls, text: str, place: str) -> Checkpoint:
         """From a note's text; extension lines are refused, for nothing here would check them."""
         lines = text.split("\n")
-        if len(lines) != 4 or lines[3] or not lines[0] or not _DECIMAL.fullmatch(lines[1]):
+        if len(lines) != 4 or lines[3] or not _is_name(lines[0]) or not _DECIMAL.fullmatch(lines[1]) or int(lines[1]) >= 1 << 53:
             raise Refused("bad_checkpoint", place)
         root = unbase64(lines[2], place)
         if len(root) != 32:

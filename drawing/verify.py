@@ -164,6 +164,7 @@ def _checkpoints(proof: Proof, chain: KeyChain | None, rulers: Rulers, tally: Ta
             note = policy.check(text.encode(), place)
         except Refused as wrong:
             tally.fail(check, wrong.code, wrong.place or place, **wrong.params)
+            tally.skip("no_checkpoint", "A2")  # where an earlier one is invalid the last was not looked at
             return ()
         if note.checkpoint.origin != proof.origin:
             tally.fail(check, "other_origin", place)
@@ -310,9 +311,8 @@ def _timing(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rule
             if stage.kind != "round" and stage.given:
                 _stage_timing(stage, index, sizes, tally)
     commit = project.draw.commit
-    unsealed = [
-        logged for logged in proof.events if isinstance(logged.event.body, Unsealed) and logged.event.head.attempt == project.draw.attempt
-    ]
+    begun = next((n for n, logged in enumerate(proof.events) if logged.event is project.draw.opened), 0)
+    unsealed = [logged for logged in proof.events[begun:] if isinstance(logged.event.body, Unsealed)]
     if commit is None or not unsealed:
         tally.skip("not_unsealed", "T5")
     elif rulers.last is None or not rulers.last.log_policy.has_quorum:

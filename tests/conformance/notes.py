@@ -123,7 +123,9 @@ NOTES: dict[str, Callable[[World, str], str]] = {
     "root_without_padding": again_signed(line_at(2, lambda root: root.rstrip("="))), "root_with_unused_bits": again_signed(line_at(2, other_last_letter)),
     "root_too_short": again_signed(line_at(2, lambda root: base64.b64encode(base64.b64decode(root)[:-1]).decode())),
     "other_origin": again_signed(line_at(0, lambda origin: origin + "x")), "empty_origin": again_signed(line_at(0, lambda origin: "")),
-    "origin_with_space": again_signed(line_at(0, lambda origin: origin + " ")), "blank_line_in_the_text": again_signed(line_at(2, lambda root: root + "\n")),
+    "origin_with_space": again_signed(line_at(0, lambda origin: origin + " ")), "origin_of_129_letters": again_signed(
+        line_at(0, lambda origin: "x" * 129)), "origin_of_other_letters": again_signed(line_at(0, lambda origin: "中心/日志")), "size_2_53": again_signed(
+        line_at(1, lambda size: str(1 << 53))), "blank_line_in_the_text": again_signed(line_at(2, lambda root: root + "\n")),
     "empty": lambda world, note: "", "text_alone": lambda world, note: note.partition("\n\n")[0],
     "not_cosigned_by_any": on_lines(lambda lines: lines[:1]), "cosigned_by_the_log_s_type": on_lines(lambda lines: [lines[0], lines[0].replace("centre/log", "w0.example/w")]),
 }  # fmt: skip
@@ -145,6 +147,9 @@ def lines() -> Iterator[tuple[str, Make]]:
                 f"line-time_{name}-{'last' if last else 'first'}",
                 lambda times=times, last=last: Case(with_note(cosigned_at(*times), last=last)),
             )  # type: ignore[misc]
+    largest = again_signed(line_at(1, lambda size: str((1 << 53) - 1)))  # a note like others; of another tree
+    yield "line-size_below_2_53-last", lambda: Case(with_note(largest, last=True), ("I1", "I2"))
+    yield "line-size_below_2_53-first", lambda: Case(with_note(largest, last=False), ("A1", "I5"))
     yield "line-two_of_three-last", lambda: Case(with_note(on_lines(lambda lines: lines[:3]), last=True), ())
     yield "line-the_other_two-last", lambda: Case(with_note(on_lines(lambda lines: [lines[0], *lines[2:]]), last=True), ())
 

@@ -100,7 +100,7 @@ export function parseCheckpoint(note) {
     return { name: found[1], id: bytes.subarray(0, 4), sig: bytes.subarray(4) };
   });
   const [origin, size, rootText, ...more] = text.slice(0, -1).split("\n");
-  if (more.length || rootText === undefined || !NAME.test(origin) || !DECIMAL.test(size) || !Number.isSafeInteger(Number(size)))
+  if (more.length || rootText === undefined || !NAME.test(origin) || origin.length > MOST_NAME || !DECIMAL.test(size) || !Number.isSafeInteger(Number(size)))
     throw new Refused("bad_checkpoint");
   const root = fromBase64(rootText);
   if (root.length !== 32 || base64(root) !== rootText) throw new Refused("bad_checkpoint");

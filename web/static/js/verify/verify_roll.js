@@ -60,6 +60,7 @@ export function verifyRoll(draw, data, report, placeOf) {
 function judgeRoll(roll, event, number, draw, report, place) {
   /** @param {string} code */
   const fault = (code) => report.fault("D1", code, {}, place);
+  const before = report.outcome("D1").faults.length; // of rolls before this one
   const { method, plan, roll: committed, small_pool: small } = event.body.terms;
   if ((method === "fair/1") !== (roll.table !== null)) fault("other_table");
   for (let n = 1; n < roll.size; n++)
@@ -75,7 +76,7 @@ function judgeRoll(roll, event, number, draw, report, place) {
   if (roll.types.some((type) => type.site >= plan.sites.length)) fault("unknown_type");
   if (method === "uniform/1" && roll.types.some((type) => type.weight !== 1)) fault("weight_under_uniform");
   if (!same(roll.headDigest(), committed.head) || !same(roll.root(), committed.root)) fault("other_roll");
-  if (report.outcome("D1").faults.length) return false;
+  if (report.outcome("D1").faults.length > before) return false;
   if (isSmallPool(roll, plan.seats) !== small) fault("small_pool_flag_wrong");
   const attested = draw.attestedFor[number];
   const histogram = roll.histogram();
