@@ -468,10 +468,10 @@ class _Stock:
         both = np.argwhere((self._by >= 0) & (self._by.T >= 0) & (self._by != self._by.T))
         for _ in range(min(SHAKEN, len(both))):
             leaves, enters = (int(each) for each in both[chance.randrange(len(both))])
-            there, back = self._by[leaves, enters], self._by[enters, leaves]
-            if there >= 0 and back >= 0 and self._stock.get(self._who[there], 0) and self._stock.get(self._who[back], 0):
-                self._exchange(self._who[there], leaves, enters, 1)
-                self._exchange(self._who[back], enters, leaves, 1)
+            there, back = (self._who[n] if n >= 0 else b"" for n in (self._by[leaves, enters], self._by[enters, leaves]))
+            if there != back and self._stock.get(there, 0) and self._stock.get(back, 0):
+                self._exchange(there, leaves, enters, 1)
+                self._exchange(back, enters, leaves, 1)
 
     def _together(self, number: int) -> bool:
         """Mend what single exchanges cannot: some tickets, those first that have what is too much, are all chosen anew at once."""
