@@ -35,9 +35,11 @@ from drawing.roll import MAX_ROLL
 from drawing.sealed import unseal
 from drawing.texts import say
 from server.answers import Memory, from_list, read_answers
+from server.beacon.commands import beacon_commands, local_values, relays_option
+from server.beacon_client import Relays
 from server.book import Book
-from server.ceremony import Ask, Ceremony, Waiting
-from server.chances import assembly_rows, lines, of_library, of_lottery, shown
+from server.ceremony import Ask, Ceremony
+from server.chances import assembly_rows, chance_words, lines, of_library, of_lottery
 from server.chart import chart
 from server.contribute import MAX_FILE, Order, contribute, contribution_bytes
 from server.files import read_bounded, write_new
@@ -53,9 +55,9 @@ from server.records import write_results
 from server.request import Failure, read_request
 from server.texts import event_name, tell
 from server.tilelog import TileLog
+from server.waiting import Waiting
 from server.walkthrough import run_demo
 from server.why import why
-from server.workdays import local
 
 BAD_USE = ("no_such_file", "cannot_read", "file_exists", "unknown_role")
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -218,6 +220,8 @@ def draw() -> None:
 @click.option("--log", "log_folder", type=FOLDER, help="日志文件夹 / log (default: OUT/log)")
 @click.option("--answers", type=FILE, help="席位答复 csv / slot answers (empty: all accept)")
 @click.option("--dry-run", is_flag=True, help="演练 / a watermarked exercise")
+@relays_option
+@click.option("--wait/--no-wait", default=None, help="等待信标（终端默认等待）/ wait for the beacon (default: on a terminal)")
 @as_json
 @language
 def draw_run(
@@ -227,20 +231,28 @@ def draw_run(
     log_folder: Path | None,
     answers: Path | None,
     dry_run: bool,
+    relays: tuple[str, ...],
+    wait: bool | None,
     as_json: bool,
     lang: str,
 ) -> None:
     """完成一次抽取，或继续被打断的抽取 / run a draw, or go on with an interrupted one."""
 
     def progress(code: str, **params: Any) -> None:
-        if not as_json:
+        if code == "countdown":
+            _countdown(as_json, lang, **params)
+        elif not as_json:
             named = {**params, "type": event_name(params["type"], lang)} if "type" in params else params
             click.echo(tell(code, lang, **named))
 
+    beacon = Relays(relays, _clock, _sleep, progress, wait=sys.stdout.isatty() if wait is None else wait)
     source = from_list(read_answers(answers)) if answers is not None else _ask(lang)
     waiting: Waiting | None = None
     try:
         with _ceremony(library_file, request_file, out, log_folder, source, progress, dry_run) as ceremony:
+            ceremony.beacon = beacon
+            if ceremony.network is not None:
+                beacon.of(ceremony.network)  # before anything is begun: there is somebody to ask
             try:
                 result = ceremony.run()
             except Waiting as pause:
@@ -252,8 +264,7 @@ def draw_run(
         sys.exit(1)
     if not as_json:
         if waiting is not None:
-            params = {**waiting.params, **({"until": local(int(str(waiting.params["until"])))} if "until" in waiting.params else {})}
-            click.echo(tell(f"waiting_{waiting.code}", lang, **params))
+            click.echo(tell(f"waiting_{waiting.code}", lang, **local_values(waiting)))
         click.echo(tell("done" if result.phase is Phase.CLOSED else "still_open", lang, path=out))
     else:
         value = {"attempt": result.attempt, "phase": result.phase.value, "waiting": waiting.code if waiting else "", "out": str(out)}
@@ -263,6 +274,15 @@ def draw_run(
             )
         )
     sys.exit(0 if result.phase is Phase.CLOSED else 3)
+
+
+def _countdown(as_json: bool, lang: str, **params: Any) -> None:
+    """One line that is written over again on a terminal; elsewhere a line a minute."""
+    if as_json:
+        return
+    terminal = sys.stdout.isatty()
+    if terminal or params["seconds"] % 60 == 0:
+        click.echo(("\r" if terminal else "") + tell("countdown", lang, **params), nl=not terminal or params["seconds"] <= 1)
 
 
 class Unlawful(Exception):
@@ -309,6 +329,10 @@ def _ceremony(
 
 def _clock() -> int:
     return int(time.time())
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _read_library(path: Path, progress: Callable[..., None]) -> Library:
@@ -503,7 +527,7 @@ def lottery_command(lottery_file: Path, seed: str, respondents: Path | None, cat
         value = {"ticket": drawn.ticket, "people": [list(each) for each in drawn.people], "respondents": [place + 1 for place in places]}
         click.echo(json.dumps({**value, "smallest_chance": str(lottery.smallest), "bound": str(lottery.bound), "is_best": lottery.is_best}))
         return
-    click.echo(tell("lottery_good", lang, tickets=lottery.size, least=shown(lottery.smallest), bound=shown(lottery.bound)))
+    click.echo(tell("lottery_good", lang, tickets=lottery.size, least=chance_words(lottery.smallest), bound=chance_words(lottery.bound)))
     click.echo(tell("lottery_drawn", lang, ticket=drawn.ticket + 1))
     for n, (kind, number) in enumerate(drawn.people):
         name = ", ".join(lottery.task.named(value) for value in lottery.task.kinds[kind].values)
@@ -518,6 +542,9 @@ def demo_command(out: Path | None, lang: str) -> None:
     """演示：生成专家库，抽取，两人退出，补抽，验证，讲解 / library, draw, two declines, replacements, verification, explanation."""
     with tempfile.TemporaryDirectory(prefix="lotroom-demo-") as folder:
         sys.exit(run_demo(out or Path(folder), lang))
+
+
+cli.add_command(beacon_commands(time.time, time.sleep))
 
 
 # Verification -------------------------------------------------------------------------------------------------------------------------------

@@ -371,7 +371,7 @@ def decimal(number: Fraction, places: int) -> str:
     return f"{whole // unit}.{whole % unit:0{places}d}" if places else str(whole)
 
 
-def shown(number: Fraction) -> str:
+def chance_words(number: Fraction) -> str:
     """A chance for people: percent, and the exact fraction where it is short."""
     short = f" ({number})" if len(str(number)) <= 24 else ""
     return f"{decimal(number * 100, 4)} %{short}"
@@ -384,8 +384,10 @@ def lines(report: Report, lang: str) -> Iterable[str]:
         yield tell("chances_panels", lang, panels=report.panels)
     if report.tickets:
         yield tell("chances_tickets", lang, tickets=report.tickets)
-    yield tell("chances_range", lang, least=shown(report.smallest), mean=shown(report.mean), most=shown(report.largest))
-    yield tell("chances_bound", lang, bound=shown(report.bound), ratio=f"{decimal(report.ratio * 100, 2)} %")
+    yield tell(
+        "chances_range", lang, least=chance_words(report.smallest), mean=chance_words(report.mean), most=chance_words(report.largest)
+    )
+    yield tell("chances_bound", lang, bound=chance_words(report.bound), ratio=f"{decimal(report.ratio * 100, 2)} %")
     yield tell("chances_gini", lang, gini=decimal(report.gini, 4))
     if report.is_best:
         yield tell("chances_best", lang)
