@@ -197,7 +197,7 @@ function cellsOf(type, state, rows) {
 /** cells-dp/1. @param {Question} asked @param {Integers} integers */
 function exact(asked, integers) {
   const { roll, need, groups } = asked;
-  const employers = groups.flatMap((group, number) => (group.people.size ? [number] : []));
+  const employers = groups.flatMap((_, number) => (need.employers.has(number) ? [] : [number]));
   /** @type {Map<number, number[]>} usable rows in roll order */
   const rowsOf = new Map(employers.map((number) => [number, []]));
   for (let n = 0; n < roll.size; n++) if (!need.rows.has(n)) rowsOf.get(roll.employerOf[n])?.push(n);

@@ -51,8 +51,8 @@ export function verify(files) {
   const keys = draw.commit ? ruling(versions, draw.commit.keys) : newest;
   judgeOrder(proof, report);
   const seen = readCheckpoints(proof, (keys ?? newest)?.policy ?? null, report);
-  judgeAttempts(proof, project, seen, keys, report);
   judgeBeacons(proof, project, seen, lists, report);
+  judgeAttempts(proof, project, seen, keys, report);
   const monitored = judgeMap(proof, project, keys, report);
   if (keys) judgeBodies(draw, keys, report);
   if (draw.commit) {

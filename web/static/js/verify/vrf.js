@@ -28,10 +28,10 @@ function hashToCurve(publicKey, alpha) {
   throw new Refused("no_point_found");
 }
 
-/** RFC 9381 5.2: the output of a proof, whether or not it proves anything. @param {Uint8Array} pi */
+/** RFC 9381 5.2: the output of a proof, whether or not it proves anything; Gamma may lie outside the subgroup. @param {Uint8Array} pi */
 export function proofToHash(pi) {
-  const gamma = decodeStrictly(pi.subarray(0, 32));
-  if (!gamma) throw new Refused("bad_vrf_point");
+  const gamma = decode(pi.subarray(0, 32));
+  if (!gamma || gamma.X === 0n) throw new Refused("bad_vrf_point");
   if (littleEndian(pi.subarray(48)) >= ORDER) throw new Refused("bad_vrf_scalar");
   return sha512(concat(Uint8Array.of(SUITE, 3), gamma.clearCofactor().toBytes(), Uint8Array.of(0)));
 }
@@ -40,8 +40,9 @@ export function proofToHash(pi) {
 export function verifyProof(publicKey, alpha, pi) {
   const key = decodeStrictly(publicKey);
   if (!key) throw new Refused("bad_vrf_key");
+  const gamma = decodeStrictly(pi.subarray(0, 32));
+  if (!gamma) throw new Refused("bad_vrf_point");
   const beta = proofToHash(pi);
-  const gamma = Point.fromBytes(pi.subarray(0, 32));
   const c = littleEndian(pi.subarray(32, 48));
   const s = littleEndian(pi.subarray(48));
   const h = hashToCurve(publicKey, alpha);

@@ -5,7 +5,7 @@
 import { CATEGORIES, EXPLANATIONS } from "../verify/explain.js";
 import { CHECK_TITLES, HEADLINES, REASONS, STATUS_WORDS } from "../verify/texts.js";
 import { el, sign } from "./dom.js";
-import { clock, grouped, of, say, sayFault, spaced } from "./words.js";
+import { clock, grouped, of, say, sayFault, sayPlace, spaced } from "./words.js";
 
 /**
  * @typedef {import("./words.js").Lang} Lang
@@ -136,7 +136,7 @@ function findings(kind, found, lang) {
   return el(
     "div", { class: kind }, el("h4", {}, say(lang, kind)),
     el("ul", {}, ...found.slice(0, MOST_FAULTS).map((each) =>
-      el("li", {}, each.place && el("span", { class: "place" }, `${each.place}${colon(lang)}`), sayFault(lang, each), el("code", {}, each.code))),
+      el("li", {}, each.place && el("span", { class: "place" }, `${sayPlace(lang, each.place)}${colon(lang)}`), sayFault(lang, each), el("code", {}, each.code))),
     more > 0 && el("li", {}, say(lang, "more_faults", { count: more }))),
   );
 }

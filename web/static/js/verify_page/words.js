@@ -44,7 +44,7 @@ const WORDS = {
   incomplete: ["所做的检查均通过", "All checks that could be made passed"],
   failed: ["不通过", "Not valid"],
   good_line: ["{passed} 项检查全部通过。", "All {passed} checks passed."],
-  incomplete_line: ["{passed} 项通过，没有不通过；另有 {skipped} 项因缺少材料而未检查。", "{passed} passed, none failed; {skipped} could not be made with the files given."],
+  incomplete_line: ["{passed} 项通过，没有不通过；另有 {skipped} 项未检查，原因见各项。", "{passed} passed, none failed; {skipped} could not be made, each says why."],
   failed_line: ["{failed} 项不通过，{passed} 项通过。这份证明不能作为抽取真实的依据。", "{failed} failed, {passed} passed. This proof does not show that the draw was true."],
   failed_first: ["不通过的检查", "What failed"],
   not_shown: ["没有证明的事", "What is not shown"],
@@ -105,6 +105,25 @@ const WORDS = {
   digest: ["本页程序的 SHA-256", "SHA-256 of this page's program"],
   offline: ["本页不连接网络，也不保存任何内容。", "This page makes no connection and keeps nothing."],
   broken: ["核验程序出错：{why}。请换一个浏览器，或使用 verify 命令。", "The verifier stopped: {why}. Try another browser, or the verify command."],
+  place_event: ["第 {n} 号事件", "event {n}"],
+  place_event_type: ["第 {n} 号事件（{type}）", "event {n} ({type})"],
+  place_checkpoint: ["第 {n} 个检查点", "checkpoint {n}"],
+  place_monitor: ["监测人声明 {n}", "monitor's statement {n}"],
+  place_attempt: ["第 {n} 次抽取", "attempt {n}"],
+  place_map: ["映射根", "map root"],
+  place_end: ["最后的组成", "the panel as it stands"],
+  place_roll: ["名册", "roll"],
+  place_receipt: ["回执", "receipt"],
+  type_attested: ["事前见证", "attested"],
+  type_contributed: ["随机数贡献", "contributed"],
+  type_round_contributed: ["补抽贡献", "round contribution"],
+  type_checked: ["复核", "checked"],
+  type_notified: ["通知", "notified"],
+  type_answers: ["答复", "answers"],
+  type_screened: ["投标人比对", "screened"],
+  type_stopped: ["暂停", "stopped"],
+  type_resumed: ["恢复", "resumed"],
+  type_erased: ["数据删除", "erased"],
   type_opened: ["开始", "opened"],
   type_committed: ["名单固定", "pool fixed"],
   type_result: ["抽取结果", "result"],
@@ -131,6 +150,13 @@ export function of(lang, pair, code) {
 /** The text of a fault; the code itself where there is none. @param {Lang} lang @param {{code: string, params: Record<string, unknown>}} finding */
 export function sayFault(lang, { code, params }) {
   return fill(of(lang, TEXT[code], code), params);
+}
+
+/** A place of the report in words; what has none stays as it is. @param {Lang} lang @param {string} place */
+export function sayPlace(lang, place) {
+  const [, kind, n, type] = /^([a-z]+)(?: ([0-9]+)(?: \(([a-z_]+)\))?)?$/.exec(place) ?? [];
+  if (!kind || !(`place_${kind}` in WORDS)) return place;
+  return type ? say(lang, `place_${kind}_type`, { n, type: say(lang, `type_${type}`) }) : say(lang, `place_${kind}`, { n });
 }
 
 /** @param {string} text @param {Record<string, unknown>} params */
