@@ -14,6 +14,7 @@ from drawing import randomness, vrf
 from drawing.draw import Slot, states_bytes
 from drawing.events import Answers, Replaced, Screened
 from drawing.lots import candidates, may_step_in, successors
+from drawing.verify_private import removed_tags
 from tests.conftest import counts
 from tests.fairness.coalition import (
     CONTRIBUTORS,
@@ -241,7 +242,7 @@ def test_who_foresees_what_a_fake_bidder_does(beacon, who):
 
 
 def test_a_list_only_removes_and_what_it_removes_is_checked():
-    """With the openings every list is done again: one who is not barred by it and is removed all the same shows (S3)."""
+    """The roll shows who leaves without being on the list (D6), the openings who is on it without being barred (S3)."""
     world = World()
     world.open(), world.commit(), world.contribute(), world.result(), world.answer()
     world.screen(("UNIT-c", "UNIT-d"))
@@ -255,7 +256,18 @@ def test_a_list_only_removes_and_what_it_removes_is_checked():
     liar.open(), liar.commit(), liar.contribute(), liar.result(), liar.answer()
     liar.screen(("UNIT-c", "UNIT-d"))
     liar.replace(), liar.finish()
-    assert "S3" in liar.verify().failed
+    assert liar.verify().failed == ("D6",)
+
+    def padded(openings, draw, case, content, seq):
+        return removed_tags(openings, draw, case, content, seq) | {draw.slots[0].tag}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.scenario.removed_tags", padded)
+        liar = World()
+        liar.open(), liar.commit(), liar.contribute(), liar.result(), liar.answer()
+        liar.screen(("UNIT-zz",))
+        liar.replace(), liar.finish()
+    assert liar.verify().failed == ("S3",)
 
 
 # Reserves --------------------------------------------------------------------------------------------------------------------------------------
