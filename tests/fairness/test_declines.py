@@ -43,6 +43,7 @@ class Declines:
     dead_ends: int
     rounds: int
     largest_error: float  # the largest standard error of a chance, as a share of the bound
+    beside: float  # the smallest chance of those who are not of the largest employer, as a share of the bound
 
     @property
     def ratio(self) -> float:
@@ -159,7 +160,9 @@ def simulate(field: Field, need: Need, committees: int, name: str) -> Declines:
         steady = mine - known @ slopes
         found[group] = start[group].sum(axis=1).mean() + steady.mean()
         errors[group] = steady.std() / np.sqrt(committees)
-    return Declines(found[willing], bound, dead_ends, rounds, float(errors.max()) / bound)
+    largest = np.bincount(employer).argmax()
+    beside = min(found[row] for row in willing if employer[row] != largest) / bound
+    return Declines(found[willing], bound, dead_ends, rounds, float(errors.max()) / bound, float(beside))
 
 
 POOLS = [(300, 150, 3_000), (600, 0, 3_000), (1000, 200, 4_000)]  # people, committees in `make test`, in `make test-long`
@@ -169,8 +172,8 @@ POOLS = [(300, 150, 3_000), (600, 0, 3_000), (1000, 200, 4_000)]  # people, comm
 def test_after_three_in_ten_declined_the_smallest_chance_of_the_willing_is_near_their_bound(people, short, long):
     """Weights were fitted to the whole pool; nobody knew who would decline.
 
-    With a few hundred eligible everybody reaches .95 of the willing pool's bound. With a hundred an employer can hold a tenth of them: its people
-    stay out of every round while a colleague sits, and if few of them decline they fall short (.79 to .98 were seen). All others do not.
+    Everybody reaches .95 of the willing pool's bound but people of the largest employer, where it holds a tenth of all and few of it decline: they
+    stay out of every round while a colleague sits. In the three pools here the smallest of all were .88, .97 and .94.
     """
     committees = counts(f"committees with 30 % declines: {people} people", short, long)
     field, need = synthetic(people)
@@ -179,16 +182,15 @@ def test_after_three_in_ten_declined_the_smallest_chance_of_the_willing_is_near_
     reached = float((fair.chances >= 0.95 * fair.bound).mean())
     print(
         f"{people} people, {len(field.employers)} eligible, {committees} committees, {fair.rounds} rounds: fair/1 reaches {fair.ratio:.3f} "
-        f"of the willing pool's bound (+- {fair.largest_error:.3f}; {reached:.3f} of them .95 or more), uniform/1 {plain.ratio:.3f}"
+        f"of the willing pool's bound (+- {fair.largest_error:.3f}; {reached:.3f} of them .95 or more, beside the largest employer {fair.beside:.3f}), uniform/1 {plain.ratio:.3f}"
     )
     record(f"30 % declines, {people} people: thousandths of the bound under fair/1", 1000, round(1000 * fair.ratio))
     record(f"30 % declines, {people} people: thousandths of the bound under uniform/1", 1000, round(1000 * plain.ratio))
     assert fair.dead_ends == 0
     assert plain.ratio < fair.ratio
-    if len(field.employers) < 200:
-        assert reached >= 0.9 and fair.ratio >= 0.75
-    else:
-        assert fair.ratio + (0 if LONG else fair.largest_error) >= 0.95
+    noise = 0 if LONG else 2 * fair.largest_error
+    assert fair.beside + noise >= 0.95
+    assert fair.ratio + noise >= (0.85 if len(field.employers) < 200 else 0.93)
 
 
 def test_the_simulated_chances_add_up_to_the_seats():
