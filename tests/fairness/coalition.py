@@ -8,8 +8,8 @@ Every adversary is written once. Below its bound it must not win; its twin, the 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from math import comb, sqrt
@@ -19,10 +19,9 @@ from py_arkworks_bls12381 import G1Point, Scalar
 
 from drawing import randomness, vrf
 from drawing.beacon import DST, message
-from drawing.canonical import TH
 from drawing.events import Plan, Seat
-from drawing.fair import Type, count, numerators
-from drawing.lots import first, first_need
+from drawing.fair import Type
+from drawing.lots import first
 from drawing.roll import Roll, make_roll
 
 FIELD_ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001  # of the curve's groups
@@ -248,5 +247,3 @@ def foresee(view: View, leaf: bytes, chance: random.Random | None = None) -> byt
     except NotKnown:
         value = chance.randbytes(48)
     return randomness.beacon_seed(leaf, view.network, view.lots, value, pairs)
-
-

@@ -61,7 +61,13 @@ LIKELY = frozenset(tag for tag, kind in zip(ROLL.tags, ROLL.type_numbers, strict
 def test_a_view_gives_nothing_that_its_coalition_does_not_hold():
     view = Sitting(0, "local").view(Power(contributors=frozenset({"notary"}), nodes=frozenset({2})))
     assert view.keys["notary"] and view.shares[2]
-    for ask in (lambda: view.draw_key, lambda: view.keys["bureau"], lambda: view.shares[1], lambda: view.seen["bureau"], lambda: view.secret):
+    for ask in (
+        lambda: view.draw_key,
+        lambda: view.keys["bureau"],
+        lambda: view.shares[1],
+        lambda: view.seen["bureau"],
+        lambda: view.secret,
+    ):
         with pytest.raises(NotKnown):
             ask()
     with pytest.raises(NotKnown):

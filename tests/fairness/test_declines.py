@@ -203,15 +203,15 @@ def test_the_simulated_chances_add_up_to_the_seats():
 # Dead ends ---------------------------------------------------------------------------------------------------------------------------------
 
 
-TINY = Plan(0, 1, (), 0, (Seat(2, False, ("A",), 1, ""), Seat(1, False, ("B",), 0, "")), (Site(("1",), "home", True), Site(("2",), "away", False)))
+TINY = Plan(
+    0, 1, (), 0, (Seat(2, False, ("A",), 1, ""), Seat(1, False, ("B",), 0, "")), (Site(("1",), "home", True), Site(("2",), "away", False))
+)
 
 
 def tiny(chance: random.Random) -> Roll:
     """Few people of few employers: draws into it end where nobody is left."""
     people = chance.randint(5, 10)
-    kinds = [
-        Type(chance.choice(((0,), (1,), (0, 1))), chance.choice((0, 1, -1)), chance.random() < 0.25, 1) for _ in range(people)
-    ]
+    kinds = [Type(chance.choice(((0,), (1,), (0, 1))), chance.choice((0, 1, -1)), chance.random() < 0.25, 1) for _ in range(people)]
     types = tuple(sorted(set(kinds), key=lambda kind: (kind.seats, kind.site, kind.recent)))
     rows = sorted(
         chance.randbytes(16) + types.index(kind).to_bytes(2, "big") + chance.randrange(6).to_bytes(8, "big") + bytes(32) for kind in kinds
@@ -266,7 +266,8 @@ def test_every_dead_end_is_one_and_nothing_else_is():
             if chance.random() < 0.5:
                 for each in successors(roll, TINY, slots, gone, chance.randbytes(32)).placed:
                     slots = tuple(
-                        replace(slot, tags=(*slot.tags, each.tag), state="accepted") if n == each.slot else slot for n, slot in enumerate(slots)
+                        replace(slot, tags=(*slot.tags, each.tag), state="accepted") if n == each.slot else slot
+                        for n, slot in enumerate(slots)
                     )
             if not any(slots[n].tag for n in range(3)):
                 break

@@ -117,9 +117,10 @@ HIDING = {
 
 
 @pytest.mark.parametrize("who", HIDING)
-def test_hidden_commits_are_betrayed_while_one_trace_has_an_honest_maker(who, tmp_path):
+def test_hidden_commits_are_betrayed_while_one_trace_has_an_honest_maker(who, tmp_path, monkeypatch):
     """Many commits, the best one kept. The contributor's client, the rule book's count, the map and the monitor's replay are the real ones."""
     (lies, forges, monitor), expected = HIDING[who]
+    monkeypatch.setattr("os.fsync", lambda _: None)  # ten thousand small files
     trials = counts(f"hidden commits by {who}", 60, 10_000 if expected else 50)
     chance = random.Random(who)
     world = World()
@@ -338,9 +339,7 @@ def test_back_dating_needs_a_whole_quorum(witnesses):
         won = 0
         for number in range(trials):
             mine = sets[number % len(sets)]
-            view = View(
-                keys=Ring({n: witness(n) for n in mine}), honest={n: witness(n) for n in range(witnesses) if n not in mine}
-            )
+            view = View(keys=Ring({n: witness(n) for n in mine}), honest={n: witness(n) for n in range(witnesses) if n not in mine})
             won += back_date(view, rule, 50 + number, sha256(b"%d" % number).digest())
         name = f"back-dating{' ABOVE' if size == quorum else ''}: {size} of {witnesses} witnesses"
         assert record(name, trials, won) == (trials if size == quorum else 0)
@@ -356,9 +355,7 @@ def test_a_split_view_needs_the_overlap_of_two_quorums(witnesses):
         won = 0
         for number in range(trials):
             mine = sets[number % len(sets)]
-            view = View(
-                keys=Ring({n: witness(n) for n in mine}), honest={n: witness(n) for n in range(witnesses) if n not in mine}
-            )
+            view = View(keys=Ring({n: witness(n) for n in mine}), honest={n: witness(n) for n in range(witnesses) if n not in mine})
             won += split(view, rule, number)
         name = f"split view{' ABOVE' if size == 2 * quorum - witnesses else ''}: {size} of {witnesses} witnesses"
         assert record(name, trials, won) == (trials if size == 2 * quorum - witnesses else 0)

@@ -183,7 +183,7 @@ def class_bounds(reading: Reading, *, roll: bool) -> dict[int, float]:
 def test_the_roll_alone_names_nobody_beyond_type_and_employer_class():
     trials = counts("reading names with the roll alone", 150, 10_000)
     slots, right, allowed, variance = read(trials, roll=True)
-    record("names read with the roll alone, class allows %.0f" % allowed, slots, right)
+    record(f"names read with the roll alone, class allows {allowed:.0f}", slots, right)
     assert abs(right - allowed) < 4.5 * sqrt(variance)
 
 
@@ -192,7 +192,7 @@ def test_openings_alone_name_nobody_beyond_the_type():
     alone = tuple((kind,) for kind in (0,) * 9 + (1,) * 6 + (2,) * 8)
     trials = counts("reading names with the openings alone", 100, 3_000)
     slots, right, allowed, variance = read(trials, employers=alone, openings=True)
-    record("names read with the openings alone, types allow %.0f" % allowed, slots, right)
+    record(f"names read with the openings alone, types allow {allowed:.0f}", slots, right)
     assert right - allowed < 4.5 * sqrt(variance)
 
 

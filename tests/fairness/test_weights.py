@@ -72,7 +72,9 @@ def lie(table: Table, number: int, chance: random.Random) -> Table:
             seats = tuple(c + chance.randint(-(abs(c) // 30) - 1, abs(c) // 30 + 1) if n == seat else c for n, c in enumerate(level.seats))
             levels[at] = replace(level, seats=seats)
         case 1:
-            levels[at] = replace(level, recent=max(0, level.recent + chance.randint(-level.recent // 20 - 1, level.recent // 20 + (1 << 28))))
+            levels[at] = replace(
+                level, recent=max(0, level.recent + chance.randint(-level.recent // 20 - 1, level.recent // 20 + (1 << 28)))
+            )
         case 2:
             levels[at] = replace(level, sites=tuple(max(0, c + chance.randint(-c // 20 - 1, c // 20 + (1 << 28))) for c in level.sites))
         case 3:
