@@ -284,6 +284,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "other_mode": ("演练与正式抽取不能共用文件夹", "a dry run and a draw cannot share a folder"),
     "other_origin": ("来自另一个日志", "of another log"),
     "other_project": ("属于另一个项目", "of another project"),
+    "other_slots_left": ("名单让其他席位的人退出", "a list sent away others than those whose rows it removes"),
     "other_removed_rows": ("移除名单与记录不符", "the removed rows are not the recorded ones"),
     "other_request": (
         "申请文件与该文件夹开始时不同；请用原文件，或换新文件夹",

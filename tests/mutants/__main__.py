@@ -41,7 +41,7 @@ def put(fault: Fault, module: ModuleType) -> None:
     """The module's own functions get the faulty code, so that everybody who imported them has it."""
     code: CodeType = compile(fault.tree, str(module.__file__), "exec")
     space: dict[str, object] = {"__name__": module.__name__, "__file__": module.__file__}
-    exec(code, space)  # noqa: S102
+    exec(code, space)
     faulty = functions(space, module.__name__)
     for name, function in functions(vars(module), module.__name__).items():
         if name in faulty:
@@ -93,7 +93,9 @@ def main(words: list[str]) -> int:
         tried, left = survivors(name)
         fresh = [each for each in left if each not in known.get(name, {})]
         stale = [each for each in known.get(name, {}) if each not in left]
-        print(f"{name}: {tried} faults, {tried - len(left)} noticed, {len(left) - len(fresh)} explained, {len(fresh)} not ({time.monotonic() - begin:.0f} s)")
+        print(
+            f"{name}: {tried} faults, {tried - len(left)} noticed, {len(left) - len(fresh)} explained, {len(fresh)} not ({time.monotonic() - begin:.0f} s)"
+        )
         print("".join(f"  survives: {each}\n" for each in fresh) + "".join(f"  stale: {each}\n" for each in stale), end="", flush=True)
         wrong += len(fresh) + len(stale)
     return 1 if wrong else 0

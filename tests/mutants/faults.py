@@ -89,11 +89,11 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
         case ast.BoolOp():
             yield "and / or", lambda: setattr(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
         case ast.UnaryOp(op=ast.Not()):
-            yield "not", lambda: setattr(node, "op", ast.UAdd()) if False else _without_not(node)
+            yield "not", lambda: _without_not(node)
         case ast.If() | ast.IfExp() | ast.While():
             yield "condition", lambda: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test))
         case ast.comprehension(ifs=[_, *_]):
-            yield "filter", lambda: node.ifs.clear()
+            yield "filter", node.ifs.clear
         case ast.BinOp() | ast.AugAssign() if type(node.op) in _ARITHMETIC:
             yield "arithmetic", lambda: setattr(node, "op", _ARITHMETIC[type(node.op)]())
         case ast.Constant(value=bool()):

@@ -241,6 +241,7 @@ export const TEXT = {
   "other_sections": ["名册文件应有 {expected} 部分，实有 {got}", "the roll file should have {expected} sections, it has {got}"],
   "other_seed": ["种子与随机来源不符", "the seed does not follow from the randomness"],
   "other_session": ["属于另一份节点组文件", "it belongs to another group file"],
+  "other_slots_left": ["名单让其他席位的人退出", "a list sent away others than those whose rows it removes"],
   "other_snapshot": ["快照与提交不符", "the snapshot is not the committed one"],
   "other_table": ["名册中的权重表与提交的摘要或方法不符", "the table of weights is not the one whose digest was committed, or the method has none"],
   "other_total": ["合法方案总数与提交不符", "the total is not the committed one"],
