@@ -432,8 +432,8 @@ def _in_time(fixed: int, due: int, notes: tuple[CheckedNote, ...]) -> bool:
 def _second_quorum(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers: Rulers, tally: Tally) -> None:
     """A6: every checkpoint has the second quorum too, and what T5 and T2 ask of a quorum's times holds by this one's as well.
 
-    The times count because a proof that is judged when curves are broken could be made whole years later, by witnesses who sign honestly
-    what the log holds by then.
+    The times count because a proof that is judged when curves are broken could be made years after its rounds, with Ed25519 cosignatures
+    of any date and witnesses of the second quorum who sign honestly what the log holds by then.
     """
     if rulers.last is None:
         return  # reported by _rulers
