@@ -27,7 +27,8 @@ test-long: setup
 
 bench: setup
 	@mkdir -p dist
-	$(BIN)/python -m bench --json dist/bench.json
+	test -x dist/peer/bin/python || $(BIN)/python -m bench --install-peer
+	$(BIN)/python -m bench --json dist/bench.json --write docs/benchmarks.md $(if $(POOLS),--pools $(POOLS))
 
 check: setup
 	$(BIN)/ruff format --check -q .

@@ -1,6 +1,6 @@
 """Import, snapshot, draw and verification at several sizes, and the parts, each beside its floor in the same run.
 
-`python -m bench [--sizes 1000,20000,100000,500000] [--json FILE]`. A floor is the least that the same bytes could cost: reading the file once,
+`python -m bench [--part all|own|peer] [--sizes 1000,20000,100000,500000] [--json FILE]`; the part beside the peer is in bench/peer.py. A floor is the least that the same bytes could cost: reading the file once,
 hashing them once with hashlib, or selecting by RFC 3797.
 """
 
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
+from bench import peer
 from drawing import merkle, vrf
 from drawing.note import ED25519, Checkpoint, Policy, VKey, sign_note
 from server.library.demo import make_library
@@ -153,7 +154,16 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--sizes", default="1000,20000,100000,500000")
     arguments.add_argument("--json", type=Path)
+    arguments.add_argument("--part", choices=("all", "own", "peer"), default="all")
+    arguments.add_argument("--install-peer", action="store_true", help="make the peer's environment and stop")
+    arguments.add_argument("--pools", type=Path, help="folder of the public pools (or LOTROOM_POOLS)")
+    arguments.add_argument("--limit", type=float, default=120.0, help="seconds the peer gets")
+    arguments.add_argument("--peer-sizes", default="200,1000,5000,20000,100000,500000")
+    arguments.add_argument("--write", type=Path, help="write the page of the part beside the peer here")
     given = arguments.parse_args()
+    if given.install_peer:
+        peer.install()
+        return
     machine = {
         "cpu": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -161,9 +171,13 @@ def main() -> None:
         "system": platform.platform(),
     }
     print(f"machine: {machine['cores']} cores, {machine['cpu']}, Python {machine['python']}, {machine['system']}")
-    rows = parts()
+    found: dict[str, object] = {}
+    if given.part != "own":
+        with tempfile.TemporaryDirectory(prefix="lotroom-bench-") as name:
+            found = peer.run(given, machine, Path(name), rfc3797)
+    rows = parts() if given.part != "peer" else []
     with tempfile.TemporaryDirectory(prefix="lotroom-bench-") as name:
-        for size in (int(each) for each in given.sizes.split(",")):
+        for size in (int(each) for each in given.sizes.split(",") if given.part != "peer"):
             rows += whole_draws(size, Path(name))
             rows += selection(size, Path(name))
     print(f"{'what':20} {'size':>8} {'seconds':>10} {'MiB':>6} {'floor s':>10} {'ratio':>8}  floor")
@@ -174,7 +188,7 @@ def main() -> None:
             f"{row['what']:20} {row['size']:>8} {seconds:>10.4f} {row['peak_mib'] or '':>6} {floor:>10.5f} {ratio:>8.1f}  {row['floor_is']}"
         )
     if given.json:
-        given.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n", "utf-8")
+        given.json.write_text(json.dumps({"machine": machine, "rows": rows, **found}, indent=1) + "\n", "utf-8")
     print(f"peak of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
 
 

@@ -134,7 +134,7 @@ class Work:
         self.special = {employer: Cell(field.class_of[employer], self._left(employer, gone)) for employer, gone in missing.items()}
         self.special |= {employer: Cell(field.class_of[employer], ()) for employer in need.barred_employers if employer in field.class_of}
         self.cells: Counter[Cell] = Counter()
-        for number, employers in Counter(field.class_of.values()).items():
+        for number, employers in sorted(Counter(field.class_of.values()).items()):  # in one order, whatever order the rows have
             self.cells[Cell(number, field.classes[number])] = employers
         for employer, cell in self.special.items():
             number = field.class_of[employer]

@@ -130,6 +130,14 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "escrow_of_another_key": ("托管的不是所提交的抽取密钥", "the escrow is of another key than the committed draw key"),
     "escrow_without_holders": ("抽取密钥的托管人不足或未排序", "the escrow lacks holders, or they are not sorted"),
     "events_disordered": ("事件在日志中的位置未递增", "positions of events in the log do not increase"),
+    "feature_column_missing": (
+        "名单缺少特征列：{columns}；请在名单中补上，或从配额文件删去",
+        "the respondents lack the columns {columns}; add them, or take these features out of the quotas",
+    ),
+    "feature_off_panel": (
+        "特征“{name}”的配额合计为 {least} 至 {most}，容不下 {panel} 人；请调整",
+        "the quotas of {name} add up to {least}–{most}, but the panel has {panel}; change one of them",
+    ),
     "file_exists": ("文件已存在，不会覆盖；请换名或先移走", "the file exists and is not overwritten; choose another name or move it away"),
     "first_list_has_predecessor": ("首个密钥清单不应有前任或签名", "the first key list has no predecessor and no signatures"),
     "float_in_json": ("不允许小数", "floats are not allowed"),
@@ -151,6 +159,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "labels_not_increasing": ("快照标签未递增", "labels of the snapshot do not increase"),
     "late_contribution": ("贡献 {key} 晚于期限", "the contribution of {key} is late"),
     "late_result": ("结果晚于期限", "the result is late"),
+    "least_above_most": (
+        "“{name}”的下限 {least} 大于上限 {most}；请对调或改正",
+        "the minimum {least} of {name} is above its maximum {most}; correct one of them",
+    ),
     "library_too_large": ("名单超过 {most} 行", "more than {most} rows"),
     "line_of_unknown_key": ("含有密钥清单以外的签名行：{key}", "a signature line of a key that is not in the key list: {key}"),
     "line_too_long": ("一行超过 {most} 个字符；请检查文件", "a line is longer than {most} characters; look at the file"),
@@ -168,8 +180,13 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "log_read_only": ("日志只读打开", "the log is open for reading only"),
     "log_too_large": ("日志超过 {most} 条", "the log has more than {most} entries"),
+    "lottery_of_other_files": ("抽签文件不是由这些名单和配额生成的", "the lottery was made from other respondents or quotas"),
     "map_of_another_log": ("映射根不属于该日志", "the map root is of another log or place"),
     "map_older_than_events": ("映射根早于事件", "the map root is older than the events"),
+    "method_does_not_apply": (
+        "方法 {method} 不适用于该申请（{why}）；请用 fair/1",
+        "the method {method} does not apply to this request ({why}); use fair/1",
+    ),
     "missing_cell": ("必填项为空", "a required cell is empty"),
     "missing_field": ("缺少字段 {field}", "the field {field} is missing"),
     "missing_key": ("缺少必填项；请参照 docs/request.md", "a required key is missing; see docs/request.md"),
@@ -295,8 +312,24 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "生成的证明未通过自检（{check}: {why}），未输出；请保留文件夹并联系监督人",
         "the proof fails its own check ({check}: {why}) and does not leave; keep the folder and call a supervisor",
     ),
+    "panel_too_large": (
+        "要抽 {panel} 人，名单只有 {people} 人",
+        "the panel has {panel} places, but there are {people} people",
+    ),
     "path_of_wrong_length": ("哈希路径长度错误", "a hash path of wrong length"),
     "person_twice": ("同一人出现两次；请删去一行", "the same person twice; remove one row"),
+    "quota_columns_missing": (
+        "配额文件缺少列：{columns}；每行应有特征、取值、min、max",
+        "the quotas lack the columns {columns}; a row has feature, value, min and max",
+    ),
+    "quota_twice": (
+        "配额“{name}”出现两次；请删去一行",
+        "the quota of {name} is there twice; remove one row",
+    ),
+    "quotas_conflict": (
+        "以下配额不能同时满足（共 {panel} 人）：{names}；请放宽其中之一",
+        "no panel of {panel} keeps these quotas together: {names}; widen one of them",
+    ),
     "receipt_before_closed": ("抽取未结束，不应有回执", "there are no receipts before the draw closed"),
     "receipt_of_another_draw": ("回执属于另一次抽取", "the receipt belongs to another draw"),
     "receipt_of_extended_draw": (
@@ -330,9 +363,17 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "supervisor_of_operators_body": ("签署提交的监督人属于操作方单位", "the supervisor who committed is of the operator's body"),
     "tag_twice": ("同一标签出现两次", "a tag is there twice"),
+    "ticket_unlawful": (
+        "该签不符合配额",
+        "this ticket does not keep the quotas",
+    ),
     "time_goes_back": ("时间早于前一事件", "earlier than the event before"),
     "too_deep": ("嵌套超过 {most} 层", "nested deeper than {most}"),
     "too_few_contributors": ("贡献人少于两个", "fewer than two contributors"),
+    "too_few_people": (
+        "“{name}”至少要 {least} 人，名单只有 {people} 人；请降低下限",
+        "{name} needs at least {least} people, but there are {people}; lower the minimum",
+    ),
     "too_long": ("超过 {most} 字节", "longer than {most} bytes"),
     "too_many_attempts": ("抽样次数超限", "too many attempts"),
     "too_many_columns": ("超过 {most} 列", "more than {most} columns"),
@@ -358,6 +399,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "unknown_section": ("不认识的部分", "an unknown section"),
     "unknown_site": ("没有会场 {site}", "there is no site {site}"),
     "unknown_type": ("类型表中没有该类型", "a type that is not in the table"),
+    "unknown_value": (
+        "列“{column}”的取值“{value}”不在配额中（有：{known}）；请改正或增加配额",
+        "the value “{value}” of {column} is not among the quotas ({known}); correct it or add a quota",
+    ),
     "unknown_version": ("版本应为 {known}", "the version should be {known}"),
     "unknown_word": ("应为：{known}", "one of: {known}"),
     "unsealed_too_early": ("早于允许的启封时间", "unsealed before the time allowed"),
@@ -407,6 +452,34 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "门限 {threshold} 须有 {threshold}×2-1 个节点且不少于 3 个，现有 {nodes} 个",
         "a threshold of {threshold} needs twice as many nodes less one, at least 3; there are {nodes}",
     ),
+    "bad_address": ("地址无效", "not an address"),
+    "node_busy": ("节点繁忙", "the node is busy"),
+    "genesis_before_setup": ("第一轮早于密钥生成结束", "the first round is due before the key is made"),
+    "key_readable_by_others": ("密钥文件可被他人读取，权限应为 0600", "others can read the key file; its mode should be 0600"),
+    "no_answer": ("没有可用的回答（{why}）", "no usable answer ({why})"),
+    "no_network_pinned": ("密钥清单中没有 {kind} 信标网络", "the key list pins no {kind} beacon network"),
+    "no_value": ("没有给出值（{why}）", "no value ({why})"),
+    "no_relays": (
+        "未指定信标地址：请用 --relay 或环境变量 LOTROOM_RELAYS",
+        "nobody to ask for the beacon: give --relay or the variable LOTROOM_RELAYS",
+    ),
+    "no_share_yet": ("密钥尚未生成（{status}）", "there is no key yet ({status})"),
+    "not_a_node_key": ("不是信标节点的密钥", "not a beacon node's key"),
+    "not_in_group": ("节点组文件中没有密钥 {key}", "the key {key} is not in the group file"),
+    "other_session": ("属于另一份节点组文件", "it belongs to another group file"),
+    "round_not_due": ("该轮未到", "the round is not due"),
+    "share_unusable": ("节点 {node} 的份额不可用", "node {node}'s share cannot be used"),
+    "too_few_dealers": (
+        "只有 {qualified} 个节点的份额有效，须有 {threshold} 个（{out}）",
+        "only {qualified} nodes dealt rightly, {threshold} are needed ({out})",
+    ),
+    "too_few_partials": ("只有 {got} 个节点应答，须有 {need} 个", "{got} nodes answered and {need} are needed"),
+    "too_late_for_round": (
+        "已赶不上信标第 {round} 轮，且不得改用其他轮次：请中止后重新开始",
+        "too late for beacon round {round}, and no other may be named: abandon the attempt and begin again",
+    ),
+    "transcripts_differ": ("节点 {nodes} 签署了不同的记录", "nodes {nodes} signed another transcript"),
+    "unknown_node": ("没有节点 {node}", "there is no node {node}"),
 }
 
 CHECK_TITLES: Mapping[str, tuple[str, str]] = {

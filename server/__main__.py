@@ -18,9 +18,14 @@ from typing import Any
 import click
 
 from drawing.__main__ import main as drawing_main
+from drawing.canonical import unhex
 from drawing.draw import Phase
 from drawing.errors import Refused
 from drawing.events import RoundContributed, project_tag
+from drawing.lottery import MAX_FILE as MAX_LOTTERY
+from drawing.lottery import METHOD as LEXIMIN
+from drawing.lottery import draw as draw_lottery
+from drawing.lottery import lottery_bytes, parse_lottery
 from drawing.note import Policy
 from drawing.openings import MAX_FILE as MAX_OPENINGS
 from drawing.openings import parse_openings
@@ -30,23 +35,29 @@ from drawing.roll import MAX_ROLL
 from drawing.sealed import unseal
 from drawing.texts import say
 from server.answers import Memory, from_list, read_answers
+from server.beacon.commands import beacon_commands, local_values, relays_option
+from server.beacon_client import Relays
 from server.book import Book
-from server.ceremony import Ask, Ceremony, Waiting
+from server.ceremony import Ask, Ceremony
+from server.chances import assembly_rows, chance_words, lines, of_library, of_lottery
+from server.chart import chart
 from server.contribute import MAX_FILE, Order, contribute, contribution_bytes
 from server.files import read_bounded, write_new
 from server.folder import State, open_key_list, open_keys, open_state
 from server.keyfiles import ALL_ROLES, make_key, read_key, write_key
+from server.leximin import make_lottery
 from server.library import demo
 from server.library.read_sheet import Library, read_library
-from server.library.write_sheet import write_rejects, write_template
+from server.library.write_sheet import write_rejects, write_table, write_template
+from server.quotas import read_assembly
 from server.receipts import make_receipt
 from server.records import write_results
 from server.request import Failure, read_request
 from server.texts import event_name, tell
 from server.tilelog import TileLog
+from server.waiting import Waiting
 from server.walkthrough import run_demo
 from server.why import why
-from server.workdays import local
 
 BAD_USE = ("no_such_file", "cannot_read", "file_exists", "unknown_role")
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -209,6 +220,8 @@ def draw() -> None:
 @click.option("--log", "log_folder", type=FOLDER, help="日志文件夹 / log (default: OUT/log)")
 @click.option("--answers", type=FILE, help="席位答复 csv / slot answers (empty: all accept)")
 @click.option("--dry-run", is_flag=True, help="演练 / a watermarked exercise")
+@relays_option
+@click.option("--wait/--no-wait", default=None, help="等待信标（终端默认等待）/ wait for the beacon (default: on a terminal)")
 @as_json
 @language
 def draw_run(
@@ -218,20 +231,28 @@ def draw_run(
     log_folder: Path | None,
     answers: Path | None,
     dry_run: bool,
+    relays: tuple[str, ...],
+    wait: bool | None,
     as_json: bool,
     lang: str,
 ) -> None:
     """完成一次抽取，或继续被打断的抽取 / run a draw, or go on with an interrupted one."""
 
     def progress(code: str, **params: Any) -> None:
-        if not as_json:
+        if code == "countdown":
+            _countdown(as_json, lang, **params)
+        elif not as_json:
             named = {**params, "type": event_name(params["type"], lang)} if "type" in params else params
             click.echo(tell(code, lang, **named))
 
+    beacon = Relays(relays, _clock, _sleep, progress, wait=sys.stdout.isatty() if wait is None else wait)
     source = from_list(read_answers(answers)) if answers is not None else _ask(lang)
     waiting: Waiting | None = None
     try:
         with _ceremony(library_file, request_file, out, log_folder, source, progress, dry_run) as ceremony:
+            ceremony.beacon = beacon
+            if ceremony.network is not None:
+                beacon.of(ceremony.network)  # before anything is begun: there is somebody to ask
             try:
                 result = ceremony.run()
             except Waiting as pause:
@@ -243,8 +264,7 @@ def draw_run(
         sys.exit(1)
     if not as_json:
         if waiting is not None:
-            params = {**waiting.params, **({"until": local(int(str(waiting.params["until"])))} if "until" in waiting.params else {})}
-            click.echo(tell(f"waiting_{waiting.code}", lang, **params))
+            click.echo(tell(f"waiting_{waiting.code}", lang, **local_values(waiting)))
         click.echo(tell("done" if result.phase is Phase.CLOSED else "still_open", lang, path=out))
     else:
         value = {"attempt": result.attempt, "phase": result.phase.value, "waiting": waiting.code if waiting else "", "out": str(out)}
@@ -254,6 +274,15 @@ def draw_run(
             )
         )
     sys.exit(0 if result.phase is Phase.CLOSED else 3)
+
+
+def _countdown(as_json: bool, lang: str, **params: Any) -> None:
+    """One line that is written over again on a terminal; elsewhere a line a minute."""
+    if as_json:
+        return
+    terminal = sys.stdout.isatty()
+    if terminal or params["seconds"] % 60 == 0:
+        click.echo(("\r" if terminal else "") + tell("countdown", lang, **params), nl=not terminal or params["seconds"] <= 1)
 
 
 class Unlawful(Exception):
@@ -300,6 +329,10 @@ def _ceremony(
 
 def _clock() -> int:
     return int(time.time())
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _read_library(path: Path, progress: Callable[..., None]) -> Library:
@@ -400,6 +433,108 @@ def draw_receipt(folder: Path, id_number: str, key_path: Path, out: Path, lang: 
     click.echo(tell("receipt_written", lang, path=out))
 
 
+# Chances ------------------------------------------------------------------------------------------------------------------------------------
+
+
+@cli.command("chances")
+@click.argument("library_file", metavar="[LIBRARY", type=FILE, required=False)
+@click.argument("request_file", metavar="REQUEST]", type=FILE, required=False)
+@click.option("--respondents", type=FILE, help="名单 csv / respondents, one row a person")
+@click.option("--categories", type=FILE, help="配额 csv / quotas: feature, value, min, max")
+@click.option("--panel", type=click.IntRange(1, 100_000), help="抽取人数 / people to draw")
+@click.option(
+    "--method", type=click.Choice(["fair/1", "uniform/1", "leximin/1"]), help="抽取方法 / default: the request's; leximin/1 for csv files"
+)
+@click.option("--csv", "csv_out", type=FILE, help="机会明细（内含证件号码，保密）/ one row per expert (private)")
+@click.option("--svg", "svg_out", type=FILE, help="图 / chart")
+@click.option("--lottery", "lottery_out", type=FILE, help="leximin/1 的抽签文件 / the lottery file of leximin/1")
+@as_json
+@language
+def chances_command(
+    library_file: Path | None,
+    request_file: Path | None,
+    respondents: Path | None,
+    categories: Path | None,
+    panel: int | None,
+    method: str | None,
+    csv_out: Path | None,
+    svg_out: Path | None,
+    lottery_out: Path | None,
+    as_json: bool,
+    lang: str,
+) -> None:
+    """每人被抽中的机会，不抽取 / how likely everybody is to be drawn, without drawing.
+
+    LIBRARY REQUEST, or --respondents R.csv --categories C.csv --panel K.
+    """
+    begun = time.perf_counter()
+    for path in (csv_out, svg_out, lottery_out):
+        if path is not None:
+            _absent(path)
+    if library_file is not None and request_file is not None and not (respondents or categories or panel or lottery_out):
+        found = _read_library(library_file, _silent)
+        standing = of_library(found.records, read_request(request_file, _clock()), method or "")
+        report, private = standing.report, True
+        titles, rows = ("证件号码", "numerator", "denominator", "chance", "type", "target"), standing.rows()
+    elif respondents is not None and categories is not None and panel is not None and library_file is None:
+        if method not in (None, LEXIMIN):
+            raise Refused("method_does_not_apply", "--method", method=method, why="csv")
+        assembly = read_assembly(respondents, categories, panel)
+        lottery = make_lottery(assembly.task, assembly.respondents, assembly.categories)
+        report, private = of_lottery(lottery), False
+        titles, rows = ("respondent", "numerator", "denominator", "chance", "type", "target"), assembly_rows(assembly, lottery)
+        if lottery_out is not None:
+            write_new(lottery_out, lottery_bytes(lottery))
+    else:
+        raise click.UsageError("LIBRARY REQUEST | --respondents R.csv --categories C.csv --panel K")
+    if csv_out is not None:
+        write_table(csv_out, titles, rows)
+        csv_out.chmod(0o600)
+    if svg_out is not None:
+        write_new(svg_out, chart(report, lang).encode())
+    if as_json:
+        click.echo(json.dumps(report.as_json(time.perf_counter() - begun), ensure_ascii=False))
+        return
+    for line in lines(report, lang):
+        click.echo(line)
+    for path, code in (
+        (csv_out, "private_list_written" if private else "table_written"),
+        (svg_out, "chart_written"),
+        (lottery_out, "lottery_written"),
+    ):
+        if path is not None:
+            click.echo(tell(code, lang, path=path))
+
+
+@cli.command("lottery")
+@click.argument("lottery_file", metavar="LOTTERY", type=FILE)
+@click.option("--seed", required=True, help="64 位十六进制 / 64 hex digits")
+@click.option("--respondents", type=FILE, help="名单 csv / respondents: names the rows")
+@click.option("--categories", type=FILE, help="配额 csv / quotas")
+@as_json
+@language
+def lottery_command(lottery_file: Path, seed: str, respondents: Path | None, categories: Path | None, as_json: bool, lang: str) -> None:
+    """核对抽签文件并用种子抽签 / check a lottery file and draw from it with a seed."""
+    lottery = parse_lottery(read_bounded(lottery_file, MAX_LOTTERY))
+    drawn = draw_lottery(lottery, unhex(seed, 32, "--seed"))
+    places: list[int] = []
+    if respondents is not None and categories is not None:
+        assembly = read_assembly(respondents, categories, lottery.task.panel)
+        if (assembly.respondents, assembly.categories) != (lottery.respondents, lottery.categories):
+            raise Refused("lottery_of_other_files", str(respondents))
+        places = [assembly.rows[kind][number] for kind, number in drawn.people]
+    if as_json:
+        value = {"ticket": drawn.ticket, "people": [list(each) for each in drawn.people], "respondents": [place + 1 for place in places]}
+        click.echo(json.dumps({**value, "smallest_chance": str(lottery.smallest), "bound": str(lottery.bound), "is_best": lottery.is_best}))
+        return
+    click.echo(tell("lottery_good", lang, tickets=lottery.size, least=chance_words(lottery.smallest), bound=chance_words(lottery.bound)))
+    click.echo(tell("lottery_drawn", lang, ticket=drawn.ticket + 1))
+    for n, (kind, number) in enumerate(drawn.people):
+        name = ", ".join(lottery.task.named(value) for value in lottery.task.kinds[kind].values)
+        row = tell("lottery_row", lang, row=places[n] + 1) if places else ""
+        click.echo(tell("lottery_person", lang, name=name, number=number + 1, row=row))
+
+
 @cli.command("demo")
 @click.option("--out", type=FOLDER, help="保留结果的文件夹 / keep the results here")
 @language
@@ -407,6 +542,9 @@ def demo_command(out: Path | None, lang: str) -> None:
     """演示：生成专家库，抽取，两人退出，补抽，验证，讲解 / library, draw, two declines, replacements, verification, explanation."""
     with tempfile.TemporaryDirectory(prefix="lotroom-demo-") as folder:
         sys.exit(run_demo(out or Path(folder), lang))
+
+
+cli.add_command(beacon_commands(time.time, time.sleep))
 
 
 # Verification -------------------------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from drawing import randomness, vrf
-from drawing.canonical import TH, dumps
+from drawing.beacon import MARGIN, Network, chain_hash
+from drawing.canonical import TH, dumps, loads
 from drawing.certificate import MAX_TABLE, table_bytes
 from drawing.draw import ENDED, Draw, Fault, Phase, Project, Slot, apply, states_bytes
 from drawing.errors import Refused
@@ -23,6 +24,7 @@ from drawing.events import (
     Answer,
     Answers,
     Attested,
+    Beacon,
     Body,
     Checked,
     Closed,
@@ -66,20 +68,22 @@ from server.folder import Keys, State
 from server.keyfiles import KeyFile
 from server.material import Material, Secret, answer_content, attest_openings, attest_roll, make_material, read_plan, rebuild
 from server.request import Request
+from server.waiting import Waiting
 
 _DAY = 86_400
+CLOSING = 60  # seconds between the last contribution and the margin before the beacon's round: for the witnesses
+LOTS_SECONDS = 120  # from the event that leaves a slot open to its round: the margin, and as long for the witnesses
 
 Say = Callable[..., None]  # say(code, **params): progress for people
 Ask = Callable[[int, int], tuple[str, str]]  # (slot, occupant) -> (accepted | left, reason)
 
 
-class Waiting(Exception):
-    """Nothing is wrong; the ceremony cannot go on before something comes from elsewhere."""
+Fetch = Callable[[Network, int], bytes]  # (network, round) -> its value; raises Waiting
 
-    def __init__(self, code: str, **params: object) -> None:
-        super().__init__(code)
-        self.code = code
-        self.params = params
+
+def no_relays(network: Network, number: int) -> bytes:
+    """A ceremony that was given nobody to ask."""
+    raise Refused("no_relays", network.name, round=number)
 
 
 @dataclass
@@ -96,6 +100,7 @@ class Ceremony:
     now: Callable[[], int]
     ask: Ask
     say: Say
+    beacon: Fetch = no_relays
     _wider: dict[int, Material] = field(default_factory=dict)  # extensions by number
 
     @property
@@ -168,7 +173,10 @@ class Ceremony:
             case Phase.OPENED | Phase.ATTESTED if len(draw.attested) < 2:
                 return self._attest(draw, self.commit_body(draw))
             case Phase.ATTESTED:
-                return self.commit_body(draw), [one("staff"), supervisors[0]]
+                body = self.commit_body(draw)
+                if isinstance(body.beacon, Beacon) and self.now() > body.deadlines.contributions:
+                    raise Refused("too_late_for_round", "draw", round=body.beacon.round)
+                return body, [one("staff"), supervisors[0]]
             case Phase.COMMITTED | Phase.WIDENED:
                 return self._contribute(draw)
             case Phase.READY:
@@ -268,25 +276,73 @@ class Ceremony:
             if not terms.groups_checked:
                 self.say("groups_not_checked")
             opened_at = draw.opened.head.at
+            network = self.network
             request = self.request
             names = tuple(sorted(key.name for key in self.keys.of("contributor")))
             holders = tuple(sorted(key.name for key in self.keys.of("supervisor")))
-            points, _ = vrf.split(self.draw_key, self._escrow_threshold, len(holders), self._escrow_randomness)
+            beacon: NoBeacon | Beacon
+            if network is None:
+                points, _ = vrf.split(self.draw_key, self._escrow_threshold, len(holders), self._escrow_randomness)
+                beacon = NoBeacon(points[0], Escrow(holders, tuple(points)), "none")
+                deadlines = Deadlines(opened_at + 7 * _DAY, opened_at + 14 * _DAY)
+            else:
+                lots = self._future_round(draw, network)
+                due = network.time_of(lots)
+                beacon = Beacon(network.kind, chain_hash(network), lots)
+                deadlines = Deadlines(due - MARGIN - CLOSING, due + 14 * _DAY)
             self._commit = Committed(
-                beacon=NoBeacon(points[0], Escrow(holders, tuple(points)), "none"),
+                beacon=beacon,
                 contributors=names,
-                deadlines=Deadlines(opened_at + 7 * _DAY, opened_at + 14 * _DAY),
+                deadlines=deadlines,
                 evaluation_at=request.evaluation_at,
                 keys=KeyListRef(self.key_list.digest, self.key_list.version),
                 regime=request.regime,
                 reply_window=request.reply_window,
-                round_contributors=names,
+                round_contributors=names if network is None else (),
                 terms=terms,
                 unsealing=Unsealing(request.unseal_not_before, request.unseal_threshold),
             )
         return self._commit
 
     _commit: Committed | None = None
+
+    @cached_property
+    def network(self) -> Network | None:
+        """The beacon network that a new commit names; None with beacon `none`. Raises Refused where the one asked for is not pinned."""
+        wanted = self.request.beacon
+        pinned = [each for each in self.key_list.networks if each.kind == (wanted or "local")]
+        if wanted == "none" or (not wanted and not pinned):
+            return None
+        if not pinned:
+            raise Refused("no_network_pinned", "keys.json", kind=wanted)
+        return max(pinned, key=lambda each: each.genesis_time)
+
+    def _future_round(self, draw: Draw, network: Network) -> int:
+        """The round for the next commit or extension, so many minutes ahead. It is part of what supervisors attest, so it is written down
+        first; as long as nobody attested, a later run may choose a later one.
+        """
+        path = self.folder / f"lots-{draw.attempt}-{len(draw.commits)}.json"
+        closing = MARGIN + CLOSING
+        if path.exists():
+            lots = int(loads(read_bounded(path, 4096), place=path.name)["round"])
+            if draw.attested or network.time_of(lots) > self.now() + closing:
+                return lots
+        lots = network.first_from(self.now() + self.request.beacon_seconds)
+        write_whole(path, dumps({"round": lots}), mode=0o600)
+        return lots
+
+    def _named_network(self, beacon: Beacon) -> Network:
+        """The network that the commit names. Raises Refused where the key list lost it."""
+        network = self.key_list.by_chain.get(beacon.network)
+        if network is None:
+            raise Refused("unknown_network", "keys.json")
+        return network
+
+    def _lots(self, draw: Draw) -> int | None:
+        """The round that an event names which leaves a slot open; None with beacon `none`."""
+        if draw.beacon is None:
+            return None
+        return self._named_network(draw.beacon).first_from(max(self.now(), draw.last_at) + LOTS_SECONDS)
 
     @property
     def _escrow_threshold(self) -> int:
@@ -312,7 +368,8 @@ class Ceremony:
         material = self.material if isinstance(body, Committed) else self._wider_material(draw)
         supervisors = self.keys.of("supervisor")
         if len(draw.attested) == 0:
-            self.write_escrow()
+            if self.network is None:
+                self.write_escrow()
             found = attest_openings(material.openings(self.book.tag, draw.attempt), body.terms, self.request.evaluation_at)
             return Attested(draft_digest(body), found, "openings"), [supervisors[0]]
         need = (
@@ -331,7 +388,13 @@ class Ceremony:
         return next(name for name in stage.expected if name not in given)
 
     def _contribute(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
-        """The next contributor's contribution: made here where the key is here, else read from `contributions/`."""
+        """The next contributor's contribution: made here where the key is here, else read from `contributions/`.
+
+        Raises Refused where it would come too late for the beacon's round: no other round may be named.
+        """
+        stage = draw.stages[-1]
+        if draw.beacon is not None and self.now() > self._named_network(draw.beacon).time_of(stage.lots) - MARGIN:
+            raise Refused("too_late_for_round", "draw", round=stage.lots)
         return self._contribution(draw, self._missing(draw), None), [self.keys.one("operator")]
 
     def _round_contribute(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
@@ -360,28 +423,40 @@ class Ceremony:
     # Lots ---------------------------------------------------------------------------------------------------------------------------------
 
     def _result(self, draw: Draw) -> Result:
-        stage = draw.stages[-1]
-        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
-        value = vrf.prove(self.draw_key, randomness.last_alpha(stage.leaf, pairs))
-        seed = randomness.seed(stage.leaf, self._draw_public, vrf.proof_to_hash(value), pairs)
+        value, seed = self._value_and_seed(draw)
         material = self.material_of(draw)
         lots = first(material.roll, material.plan, (), seed)
         return Result(lots.placed, seed, lots.trace, value)
+
+    def _value_and_seed(self, draw: Draw) -> tuple[bytes, bytes]:
+        """The beacon's value or the draw key's, and the seed that follows. Raises Waiting where the beacon's round is not there yet."""
+        stage = draw.stages[-1]
+        if draw.beacon is not None:
+            return self._beacon_value_and_seed(draw, draw.beacon)
+        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
+        if stage.kind == "round":
+            value = vrf.prove(self.draw_key, randomness.round_last_alpha(stage.leaf, stage.number, stage.states, pairs))
+            beta = vrf.proof_to_hash(value)
+            return value, randomness.round_seed(draw.seed, stage.number, stage.states, self._draw_public, beta, pairs)
+        value = vrf.prove(self.draw_key, randomness.last_alpha(stage.leaf, pairs))
+        return value, randomness.seed(stage.leaf, self._draw_public, vrf.proof_to_hash(value), pairs)
+
+    def _beacon_value_and_seed(self, draw: Draw, beacon: Beacon) -> tuple[bytes, bytes]:
+        network = self._named_network(beacon)
+        if draw.named is not None:
+            value = self.beacon(network, draw.named.lots)
+            return value, randomness.beacon_round_seed(draw.seed, draw.round, draw.named.states, beacon.network, draw.named.lots, value)
+        stage = draw.stages[-1]
+        value = self.beacon(network, stage.lots)
+        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
+        return value, randomness.beacon_seed(stage.leaf, beacon.network, stage.lots, value, pairs)
 
     @property
     def _draw_public(self) -> bytes:
         return vrf.public_key(self.draw_key)
 
     def _replaced(self, draw: Draw) -> Replaced:
-        stage = draw.stages[-1]
-        pairs = randomness.betas((pk, pi) for _, pk, pi, _ in stage.given)
-        if stage.kind == "round":
-            value = vrf.prove(self.draw_key, randomness.round_last_alpha(stage.leaf, stage.number, stage.states, pairs))
-            beta = vrf.proof_to_hash(value)
-            seed = randomness.round_seed(draw.seed, stage.number, stage.states, self._draw_public, beta, pairs)
-        else:
-            value = vrf.prove(self.draw_key, randomness.last_alpha(stage.leaf, pairs))
-            seed = randomness.seed(stage.leaf, self._draw_public, vrf.proof_to_hash(value), pairs)
+        value, seed = self._value_and_seed(draw)
         material = self.material_of(draw)
         lots = successors(material.roll, material.plan, draw.slots, draw.gone, seed)
         return Replaced(lots.placed, draw.round, seed, lots.trace, value)
@@ -394,6 +469,8 @@ class Ceremony:
             if moves:
                 return SteppedIn(moves, draw.round), [self.keys.one("operator")]
             if completions(material.roll, material.plan, draw.slots, draw.gone):
+                if draw.beacon is not None:
+                    return self._replaced(draw), [self.keys.one("operator")]
                 return self._round_contribute(draw)
         body = self._extension(draw)
         if len(draw.attested) < 2:
@@ -424,7 +501,8 @@ class Ceremony:
         wider = self._wider_material(draw)
         self.say("widened", step=self._step)
         reason = TH("draw/v1/private", self.secret.of("ladder-salt", bytes([self._step])), self.request.ladder_reason(self._step).encode())
-        return Extended(draw.open_slots, reason, wider.later_terms(draw.slots, draw.gone))
+        lots = self._future_round(draw, self._named_network(draw.beacon)) if draw.beacon is not None else None
+        return Extended(draw.open_slots, reason, wider.later_terms(draw.slots, draw.gone), lots)
 
     # Answers and end ------------------------------------------------------------------------------------------------------------------------
 
@@ -448,7 +526,12 @@ class Ceremony:
                 state, reason = self.ask(n, len(slot.tags))
                 content = answer_content(n, len(slot.tags), state, reason)
                 answers.append(Answer("two_persons", TH("draw/v1/private", self._salt(seq, n), content), n, state))
-            return Answers(tuple(answers), draw.round), [one("operator"), one("staff"), supervisors[0]]
+            opened = any(each.state == "left" and not draw.slots[each.slot].reserve for each in answers)
+            return Answers(tuple(answers), draw.round, self._lots(draw) if opened else None), [
+                one("operator"),
+                one("staff"),
+                supervisors[0],
+            ]
         if not draw.checked:
             self._recheck(draw)
             return Checked(), [supervisors[1]]

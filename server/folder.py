@@ -12,6 +12,7 @@ from drawing.keys import KeyChain, keys_bytes, parse_keys
 from drawing.model import flag, read_object, whole
 from server.files import read_bounded, write_new, write_whole
 from server.keyfiles import KeyFile, key_paths, make_key, make_key_list, read_folder, read_key, write_key
+from server.networks import read_network
 
 STATE_VERSION = "lotroom-ceremony/1"
 
@@ -114,7 +115,7 @@ def open_keys(folder: Path, log_folder: Path) -> Keys:
     log = next(key for key in have if key.role == "log")
     if not log.here:
         raise Refused("log_key_missing", str(folder))
-    return Keys(folder, log, _outsiders_first([key for key in have if key.role not in ("log", "witness")]))
+    return Keys(folder, log, _outsiders_first([key for key in have if key.role not in ("log", "node", "witness")]))
 
 
 def _outsiders_first(keys: list[KeyFile]) -> tuple[KeyFile, ...]:
@@ -129,7 +130,8 @@ def _outsiders_first(keys: list[KeyFile]) -> tuple[KeyFile, ...]:
 def open_key_list(path: Path, keys: Keys) -> KeyChain:
     """The key list of the folder, written once. Raises Refused where keys of the folder are not in it."""
     if not path.exists():
-        write_whole(path, keys_bytes([make_key_list(keys.files, keys.log.vkey)]))
+        networks = [read_network(each) for each in sorted(keys.folder.glob("*.network"))]
+        write_whole(path, keys_bytes([make_key_list(keys.files, keys.log.vkey, networks)]))
     chain = parse_keys(read_bounded(path, 4 << 20))
     publics = chain.newest.publics
     for key in keys.files:

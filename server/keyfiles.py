@@ -18,6 +18,7 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from drawing import vrf
+from drawing.beacon import Network
 from drawing.canonical import dumps, loads, unhex
 from drawing.errors import Refused
 from drawing.keys import ROLES, Entry, KeyList
@@ -26,7 +27,7 @@ from drawing.note import COSIGNATURE, ED25519, Policy, VKey
 from server.files import read_bounded, write_new, write_whole
 
 SECRET, PUBLIC = "lotroom-key/1", "lotroom-public-key/1"
-ALL_ROLES = (*ROLES, "log", "witness")
+ALL_ROLES = (*ROLES, "log", "node", "witness")
 _FIELDS = {"body", "box", "name", "role", "sign", "v", "vrf"}
 
 
@@ -88,13 +89,13 @@ def from_secrets(name: str, role: str, body: str, sign: bytes, vrf_secret: bytes
 
 
 def make_key(role: str, name: str = "", body: str = "") -> KeyFile:
-    """A fresh key. Contributors get an ECVRF key, supervisors a box key; the default name carries a few digits of the key."""
+    """A fresh key. Contributors get an ECVRF key, supervisors and beacon nodes a box key; the default name carries a few digits of the key."""
     if role not in ALL_ROLES:
         raise Refused("unknown_role", role, roles=", ".join(ALL_ROLES))
     sign = secrets.token_bytes(32)
     short = sha256(bytes(SigningKey(sign).verify_key)).hexdigest()[:8]
     vrf_secret = secrets.token_bytes(32) if role == "contributor" else b""
-    box = secrets.token_bytes(sodium.crypto_box_SECRETKEYBYTES) if role == "supervisor" else b""
+    box = secrets.token_bytes(sodium.crypto_box_SECRETKEYBYTES) if role in ("supervisor", "node") else b""
     if name and not re.fullmatch(r"[!-*,-~]{1,128}", name, re.ASCII):
         raise Refused("bad_key_name", name[:40])
     return from_secrets(name or f"lotroom.local/{role}-{short}", role, body or f"{role}-{short}", sign, vrf_secret, box)
@@ -128,7 +129,7 @@ def key_paths(folder: Path) -> list[Path]:
         if folder.is_dir()
         else {}
     )
-    keys = {name: path for name, path in files.items() if not name.endswith((".count", ".new"))}
+    keys = {name: path for name, path in files.items() if not name.endswith((".count", ".network", ".new"))}
     return [path for name, path in keys.items() if not (name.endswith(".pub") and name.removesuffix(".pub") in keys)]
 
 
@@ -141,11 +142,18 @@ def read_folder(folder: Path) -> list[KeyFile]:
     return list(found.values())
 
 
-def make_key_list(keys: Iterable[KeyFile], log: VKey) -> KeyList:
-    """The first version of a key list over these keys, with a log that no witness watches."""
+def make_key_list(keys: Iterable[KeyFile], log: VKey, networks: Iterable[Network] = ()) -> KeyList:
+    """The first version of a key list over these keys and beacon networks, with a log that no witness watches."""
     entries = tuple(key.entry() for key in sorted(keys, key=lambda key: key.name) if key.role in ROLES)
     policy = Policy(log, {})
-    return KeyList(version=1, entries=entries, networks=(), policy=policy.text(), previous=bytes(32), sigs=())
+    return KeyList(
+        version=1,
+        entries=entries,
+        networks=tuple(sorted(networks, key=lambda each: each.name)),
+        policy=policy.text(),
+        previous=bytes(32),
+        sigs=(),
+    )
 
 
 def count_contribution(path: Path, project: bytes, leaf: bytes) -> int:

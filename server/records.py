@@ -84,6 +84,7 @@ def draw_record(ceremony: Ceremony, draw: Draw) -> dict[str, Any]:
         "phase": draw.phase.value,
         "plan": request.plan(),
         "method": terms.method if terms else "",
+        "beacon": _beacon(ceremony, draw),
         "sampler": terms.sampler if terms else "",
         "lawful_panels": str(terms.total) if terms else "",
         "small_pool": terms.small_pool if terms else False,
@@ -95,6 +96,15 @@ def draw_record(ceremony: Ceremony, draw: Draw) -> dict[str, Any]:
             if event.head.attempt == draw.attempt
         ],
     }
+
+
+def _beacon(ceremony: Ceremony, draw: Draw) -> dict[str, Any]:
+    """What the lots rest on, with the local times of the rounds."""
+    if draw.beacon is None:
+        return {"kind": "none"} if draw.commits else {}
+    network = ceremony.key_list.by_chain[draw.beacon.network]
+    rounds = [{"round": stage.lots, "time": local(network.time_of(stage.lots)).isoformat()} for stage in draw.stages if stage.lots]
+    return {"kind": draw.beacon.kind, "network": network.name, "chain_hash": draw.beacon.network.hex(), "rounds": rounds}
 
 
 def _names(material: Material, draw: Draw) -> Mapping[bytes, dict[str, Any]]:

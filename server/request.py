@@ -53,7 +53,7 @@ _SHAPE: Mapping[str, Mapping[str, tuple[str, Any]]] = {
     "evaluation": {"starts": ("time", _REQUIRED), "days": ("whole", 1), "remote": ("flag", False)},
     "unsealing": {"minutes_before": ("whole", 60), "supervisors": ("whole", 2)},
     "replies": {"window_minutes": ("whole", 15)},
-    "lot": {"method": ("text", FAIR)},
+    "lot": {"method": ("text", FAIR), "beacon": ("text", ""), "beacon_minutes": ("whole", 10)},
     "committee": {"representatives": ("whole", 0), "chair": ("text", "elected")},
     "limits": {
         "recent_days": ("whole", 90),
@@ -123,6 +123,16 @@ class Request:
     @property
     def method(self) -> str:
         return str(self.values["lot"]["method"])
+
+    @property
+    def beacon(self) -> str:
+        """The kind of beacon that is asked for; "" leaves it to the key list."""
+        return str(self.values["lot"]["beacon"])
+
+    @property
+    def beacon_seconds(self) -> int:
+        """How long after everything is fixed the beacon's round lies."""
+        return 60 * int(self.values["lot"]["beacon_minutes"])
 
     @property
     def reply_window(self) -> int:
@@ -374,6 +384,7 @@ def _check_values(values: dict[str, Any]) -> None:
     _one_of(values["project"]["kind"], ("works", "goods", "services"), "request.project.kind")
     _one_of(values["project"]["sector"], ("", "water"), "request.project.sector")
     _one_of(values["lot"]["method"], METHODS, "request.lot.method")
+    _one_of(values["lot"]["beacon"], ("", "none", "local", "drand"), "request.lot.beacon")
     _one_of(values["committee"]["chair"], ("elected", "named", "representative"), "request.committee.chair")
     if not _IDENTIFIER.fullmatch(values["project"]["section"]):
         raise Refused("not_an_identifier", "request.project.section")
@@ -382,6 +393,7 @@ def _check_values(values: dict[str, Any]) -> None:
         ("unsealing.minutes_before", 0, 1440),
         ("unsealing.supervisors", 1, 20),
         ("replies.window_minutes", 1, 1440),
+        ("lot.beacon_minutes", 4, 10_080),
         ("committee.representatives", 0, 20),
         ("limits.recent_days", 0, 3650),
         ("limits.recent_max", 0, 40),

@@ -48,6 +48,73 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "waiting_sealed": ("名单保持密封，{until} 之后再次运行本命令即可启封", "Names stay sealed; run this again after {until}"),
     "waiting_stopped": ("抽取已被监督人暂停", "The draw was stopped by a supervisor"),
+    "waiting_beacon": (
+        "等待信标 {network} 第 {round} 轮，{until} 到时；之后再次运行本命令即可继续",
+        "Waiting for round {round} of the beacon {network}, due {until}; run this again then",
+    ),
+    "waiting_beacon_silent": (
+        "信标 {network} 第 {round} 轮已到时，但没有取得有效的值（{heard}）。稍后再次运行本命令；不会改用其他轮次",
+        "Round {round} of the beacon {network} is due and nobody gave its value ({heard}). Run this again later; no other round is taken",
+    ),
+    "countdown": ("信标第 {round} 轮：还有 {seconds} 秒 ", "beacon round {round}: {seconds} seconds "),
+    "beacon_again": ("信标第 {round} 轮尚未取得，{seconds} 秒后再问", "beacon round {round} is not there yet; asking again in {seconds} s"),
+    "beacon_wrong_answer": (
+        "注意：{relay} 对第 {round} 轮给出错误的值（{why}），不再询问它",
+        "Mind: {relay} gave a wrong value for round {round} ({why}); it is asked no more",
+    ),
+    "beacon_group": (
+        "网络 {name}：{nodes} 个节点，任意 {threshold} 个可出值，每 {period} 秒一轮",
+        "Network {name}: {nodes} nodes, any {threshold} of them sign, a round every {period} seconds",
+    ),
+    "beacon_group_times": (
+        "密钥生成 {setup} 开始，每步 {phase} 秒；第 1 轮 {genesis}",
+        "The key is made from {setup}, {phase} seconds per step; round 1 is due {genesis}",
+    ),
+    "beacon_group_digest": ("各方核对摘要：{digest}", "Everybody compares this digest: {digest}"),
+    "beacon_serving": (
+        "节点 {node} 在 {host}:{port}（{status}）；节点组摘要 {digest}",
+        "Node {node} at {host}:{port} ({status}); digest of the group {digest}",
+    ),
+    "beacon_said_deal": ("已分发份额", "dealt"),
+    "beacon_said_complain": ("已核对收到的份额", "checked the shares that came"),
+    "beacon_said_justify": ("已回应质疑", "answered complaints"),
+    "beacon_said_confirm": ("已签署生成记录", "signed the transcript"),
+    "beacon_complaint": (
+        "质疑节点 {node}（{body}）：给本节点的份额不符",
+        "complaint about node {node} ({body}): its share for this node does not fit",
+    ),
+    "beacon_node_out": ("节点 {node}（{body}）的份额不计入密钥：{why}", "node {node} ({body}) has no part in the key: {why}"),
+    "beacon_bad_message": ("节点 {node} 的公告栏有不可接受的消息（{why}）", "an unacceptable message on the board of node {node} ({why})"),
+    "beacon_bad_partial": (
+        "节点 {node} 对第 {round} 轮的部分签名不符",
+        "the partial signature of node {node} over round {round} does not fit",
+    ),
+    "beacon_key_made": (
+        "密钥已共同生成。网络摘要 {chain}；生成记录摘要 {transcript}",
+        "The key is made. Chain hash {chain}; digest of the transcript {transcript}",
+    ),
+    "beacon_dealt": (
+        "演示网络在 {path}：对每个 node-N 运行 lotroom beacon serve。分发者知道密钥，不得用于真实抽取",
+        "The demonstration network is in {path}: run lotroom beacon serve for each node-N. Its dealer knows the key: never for a real draw",
+    ),
+    "beacon_pinned": ("网络 {name} 已放入密钥文件夹，网络摘要 {digest}", "Pinned the network {name}, chain hash {digest}"),
+    "transcripts_differ": (
+        "注意：节点 {nodes} 签署了不同的生成记录；签署相同记录的节点不足门限时，本次生成作废",
+        "Mind: nodes {nodes} signed another transcript; where fewer than the threshold signed one, this set-up is void",
+    ),
+    "boards_differ": (
+        "只有 {same} 个其他节点看到与本节点相同的消息，本节点不签署",
+        "only {same} other nodes saw what this node saw: it signs nothing",
+    ),
+    "too_few_dealers": (
+        "只有 {qualified} 个节点的份额有效，须有 {threshold} 个（{out}）：请以新的节点组文件重做",
+        "only {qualified} nodes dealt rightly and {threshold} are needed ({out}): begin again with a new group file",
+    ),
+    "share_unusable": (
+        "错过了质疑时间，节点 {node} 的份额不可用：本节点只转发、不签名",
+        "node {node}'s share cannot be used and the time for complaints is over: this node relays and does not sign",
+    ),
+    "cannot_write": ("无法写入：{why}", "cannot write: {why}"),
     "ask_answer": ("席位 {slot} 第 {occupant} 人是否参加？[y/n 原因]", "Slot {slot}, person {occupant}: coming? [y/n reason]"),
     "contribution_written": ("贡献已写入 {path}（对该项目的第 {nth} 次）", "Wrote the contribution {path} (number {nth} to this project)"),
     "round_contribution_written": ("第 {round} 轮补抽的贡献已写入 {path}", "Wrote the contribution to round {round}, {path}"),
@@ -57,6 +124,60 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "answers file, line {line}: the columns are slot,answer(accepted|left),reason",
     ),
     "library_has_errors": ("专家库中 {bad} 行有误，未参加抽取", "{bad} rows of the library have errors and take no part"),
+    "chances_head": (
+        "{method}：{people} 名合格人员，{types} 类，抽 {panel} 人",
+        "{method}: {people} eligible people of {types} types, {panel} are drawn",
+    ),
+    "chances_panels": ("合法的组成方案共 {panels} 个", "{panels} lawful panels"),
+    "chances_tickets": ("签数 {tickets}（每签等可能）", "{tickets} tickets, each equally likely"),
+    "chances_range": (
+        "机会：最小 {least}，平均 {mean}，最大 {most}",
+        "chances: smallest {least}, mean {mean}, largest {most}",
+    ),
+    "chances_bound": (
+        "已证明任何方法的最小机会不超过 {bound}；达到其 {ratio}",
+        "proven: no method gives everybody more than {bound}; {ratio} of it is reached",
+    ),
+    "chances_gini": ("基尼系数 {gini}", "Gini coefficient {gini}"),
+    "chances_best": (
+        "已证明：任何人的机会都不能再提高，除非降低机会不比他大的人",
+        "proven: nobody's chance can be raised without lowering one that is not larger",
+    ),
+    "chances_group": (
+        "{name}：{people} 人，{least} 至 {most}，目标 {target}",
+        "{name}: {people} people, {least} to {most}, target {target}",
+    ),
+    "chances_never": ("不可能抽中：{name}，{people} 人（{reason}）", "cannot be drawn: {name}, {people} people ({reason})"),
+    "chances_excluded": ("排除 {rule} {text}：{people} 人", "excluded by {rule} {text}: {people} people"),
+    "never_quotas": ("没有合法方案能容纳", "no lawful panel holds them"),
+    "never_recent": ("近期抽中人数的限制", "the cap on people drawn recently"),
+    "never_sites": ("各会场都要有人的要求", "every required site needs somebody"),
+    "never_employers": ("同一单位只能一人", "one person per employer"),
+    "never_together": ("几条规定合在一起", "several rules together"),
+    "private_list_written": (
+        "已写入 {path}：内含证件号码，属保密材料，勿外传",
+        "Wrote {path}: it holds document numbers and is private; do not pass it on",
+    ),
+    "chart_written": ("图已写入 {path}", "Wrote the chart {path}"),
+    "table_written": ("表已写入 {path}", "Wrote the table {path}"),
+    "lottery_written": ("抽签文件已写入 {path}（不含个人信息）", "Wrote the lottery {path} (nothing personal in it)"),
+    "chart_title": (
+        "{method}：{people} 人中抽 {panel} 人，每人被抽中的机会",
+        "{method}: the chance of each of {people} people to be among the {panel} drawn",
+    ),
+    "chart_legend": (
+        "横条：同组人的机会（深色为最小到最大）；红线：应有的机会",
+        "bar: chances of a group, dark from the smallest to the largest; red line: what they should be",
+    ),
+    "chart_people": ("{people} 人", "{people} people"),
+    "chart_more": ("其余 {count} 组未画出", "{count} more groups are not drawn"),
+    "lottery_good": (
+        "抽签文件有效：{tickets} 签，最小机会 {least}，已证明的上限 {bound}",
+        "The lottery is valid: {tickets} tickets, smallest chance {least}, proven bound {bound}",
+    ),
+    "lottery_drawn": ("抽中第 {ticket} 种签", "Ticket {ticket} is drawn"),
+    "lottery_person": ("  {name}：该类第 {number} 人{row}", "  {name}: person {number} of this type{row}"),
+    "lottery_row": ("，名单第 {row} 人", ", respondent {row}"),
     "demo_step": ("== {text}", "== {text}"),
 }
 

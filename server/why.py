@@ -15,7 +15,7 @@ from server.material import read_plan
 from server.request import Request
 from server.rules import rules_of
 
-_OF_THE_PLAN = {
+OF_THE_PLAN = {
     NO_SEAT: ("所持专业或所在会场不符合任何席位", "holds no profession that a seat asks for, or is at no site that has one"),
     NO_REGION: ("服务地区不符合", "serves none of the regions"),
 }
@@ -46,5 +46,5 @@ def why(records: Sequence[bytes], request: Request, id_number: str) -> list[Reas
     asked = Question(plan, date_of(request.evaluation_at), date_of(request.evaluation_at, plan.recent_days), weighted=False)
     kind = asked.type_of(record)
     if not isinstance(kind, Type):
-        reasons += [Reason(code, *_OF_THE_PLAN[code], "申请 / request", "") for code in kind]
+        reasons += [Reason(code, *OF_THE_PLAN[code], "申请 / request", "") for code in kind]
     return reasons

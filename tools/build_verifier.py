@@ -1,4 +1,6 @@
-"""Build dist/lotroom-verify.pyz: the library alone, for whoever checks a draw. It needs Python 3.11 and pynacl, nothing else."""
+"""Build dist/lotroom-verify.pyz: the library alone, for whoever checks a draw. It needs Python 3.11 and pynacl; with
+py_arkworks_bls12381 it also judges the values of beacons.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Library:
 
 def read_library(path: Path, progress: Callable[[int], None] | None = None) -> Library:
     """Read and check a library file. Raises Refused where the file as a whole cannot be read; bad rows are in `errors`."""
-    rows = _xlsx_rows(path) if path.suffix.lower() == ".xlsx" else _csv_rows(path) if path.suffix.lower() == ".csv" else None
+    rows = _xlsx_rows(path) if path.suffix.lower() == ".xlsx" else csv_rows(path) if path.suffix.lower() == ".csv" else None
     if rows is None:
         raise Refused("unknown_file_kind", path.name)
     numbered = iter(rows)
@@ -157,7 +157,7 @@ def _xlsx_rows(path: Path) -> Iterable[tuple[int, Sequence[Any]]]:
     return ((first + number, row) for number, row in enumerate(rows, 1))
 
 
-def _csv_rows(path: Path) -> Iterable[tuple[int, Sequence[Any]]]:
+def csv_rows(path: Path) -> Iterable[tuple[int, Sequence[Any]]]:
     if not path.is_file():
         raise Refused("no_such_file", str(path))
     if path.stat().st_size > MAX_FILE:

@@ -6,15 +6,15 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import openpyxl
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+from typing import TYPE_CHECKING, Any
 
 from drawing.errors import Refused
 from server.files import write_whole
 from server.library.columns import COLUMNS, REJECT_COLUMNS
+
+if TYPE_CHECKING:
+    import openpyxl
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 TITLES = tuple(column.title for column in COLUMNS)
@@ -36,6 +36,8 @@ def write_table(path: Path, titles: Sequence[str], rows: Iterable[Sequence[Any]]
         writer.writerows([harmless(cell) for cell in row] for row in rows)
         write_whole(path, b"\xef\xbb\xbf" + text.getvalue().encode())
     elif kind == ".xlsx":
+        import openpyxl  # takes a tenth of a second, which a command that writes no xlsx need not spend
+
         book = openpyxl.Workbook(write_only=True)
         sheet = book.create_sheet("专家库")
         sheet.append([_text_cell(sheet, title) for title in titles])
@@ -48,6 +50,8 @@ def write_table(path: Path, titles: Sequence[str], rows: Iterable[Sequence[Any]]
 
 def _text_cell(sheet: WriteOnlyWorksheet, value: Any) -> Any:
     """A cell of type text: an 18-digit number must not become a floating point number."""
+    from openpyxl.cell import WriteOnlyCell
+
     cell = WriteOnlyCell(sheet, harmless(value))
     cell.number_format = "@"
     return cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,8 +18,10 @@ from drawing.events import Answers, Appointed, Committed, parse_event
 from drawing.explain import explain, report_text
 from drawing.keys import KeyList, keys_bytes, parse_keys
 from drawing.verify import verify
+from tests.conftest import counts
 from tests.drawing.test_histories import dry, good, small_pool_world
 from tests.drawing.test_lies import witnessed_late
+from tests.drawing.test_never_raises import mutated
 from tests.scenario import PLAN, START, ToyNetwork, World, swap
 
 ROOT = Path(__file__).parents[2]
@@ -352,6 +355,27 @@ def test_a_beacon_of_an_unknown_kind_or_shape_is_refused():  # spec: draw-3.1
         bad = {**value, "beacon": {**value["beacon"], **change}}
         with pytest.raises(Refused):
             parse_event(json.dumps(bad, sort_keys=True, separators=(",", ":")).encode())
+
+
+def test_whatever_is_put_into_a_proof_on_a_beacon_or_its_key_list_is_reported():
+    world = World(beacon="local", plan=NO_RESERVES).whole(left=(0,))
+    files = world.files(roll=False, openings=False)
+    chance = random.Random(8)
+    for _ in range(counts("beacon files with anything in them", 60, 3_000)):
+        which = chance.choice(("proof", "keys"))
+        data = getattr(files, which)
+        try:
+            bad = replace(files, **{which: mutated(data, chance, text=True)})
+        except Refused:
+            continue
+        report = verify(bad)
+        harmless = which == "proof" and "C3" in report.skipped and report.exit_code == 3  # a proof without its monitor says less
+        assert report.failed or getattr(bad, which) == data or harmless
+        assert report_text(report, chance.choice(("zh", "en")))
+        try:
+            explain(bad.proof, "en", parse_keys(bad.keys))
+        except Refused as refused:
+            assert refused.code
 
 
 # The page -------------------------------------------------------------------------------------------------------------------------------

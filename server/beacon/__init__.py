@@ -1,0 +1,1 @@
+"""A local beacon network: nodes of different bodies that sign round numbers together (docs/beacon.md)."""
