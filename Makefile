@@ -40,9 +40,11 @@ check: setup
 
 docs: setup
 	$(BIN)/python tools/make_docs.py
+	$(BIN)/python tools/make_texts.py
 
 verifier: setup
 	$(BIN)/python tools/build_verifier.py
+	$(BIN)/python tools/build_verify_page.py
 
 fmt: setup
 	$(BIN)/ruff format -q .

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# System packages that the tests use: Go's own reader of transparency logs judges ours. Installed through apt where we are root.
+# System packages that the tests use: Go's own reader of transparency logs judges ours; node runs the JavaScript verifier, chromium its page.
+# Installed through apt where we are root.
 set -euo pipefail
-packages=(golang-go golang-golang-x-mod-dev)
+packages=(golang-go golang-golang-x-mod-dev chromium fonts-noto-cjk nodejs)
 missing=()
 for each in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$each" 2>/dev/null | grep -q 'ok installed' || missing+=("$each")
 done
+command -v npm >/dev/null || missing+=(npm) # some builds of nodejs bring it, Debian's does not
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
