@@ -316,7 +316,7 @@ class Policy:
         members_of_any: set[str] = set()
         for number, line in enumerate(text.split("\n"), 1):
             where = f"{place} line {number}"
-            match line.split():
+            match [word for word in line.split(" ") if word]:
                 case []:
                     continue
                 case [word, *_] if word.startswith("#"):

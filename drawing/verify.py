@@ -6,7 +6,7 @@ replayed with `drawing.draw.step`, and every fault it names fails the check it b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -119,35 +119,33 @@ def _replay(proof: Proof, tally: Tally) -> tuple[Project, tuple[Draw, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Rulers:
-    """The key list that rules each attempt (None where it could not be found), and the last one."""
+    """The key list that rules each attempt (None where it could not be found), the last attempt's, and the newest."""
 
-    lists: tuple[KeyList | None, ...]
-
-    @property
-    def last(self) -> KeyList | None:
-        return self.lists[-1] if self.lists else None
+    by_attempt: Mapping[int, KeyList | None]
+    last: KeyList | None
+    newest: KeyList | None
 
     def of(self, attempt: int) -> KeyList | None:
-        return self.lists[attempt - 1] if 0 < attempt <= len(self.lists) else None
+        """By the number that an event bears; one that is no attempt's with a commit is judged, too: by the newest (keylist.md 6)."""
+        return self.by_attempt.get(attempt, self.newest)
 
 
 def _rulers(project: Project, chain: KeyChain | None, tally: Tally) -> Rulers:
     """A4: the version named in the commit rules the whole attempt, and it is in the list that the verifier trusts."""
-    lists: list[KeyList | None] = []
+    newest = chain.newest if chain else None
+    last = newest
+    by_attempt: dict[int, KeyList | None] = {}
     for draw in project.attempts:
-        if chain is None:
-            lists.append(None)
-        elif draw.commit is None:
-            lists.append(chain.newest)
-        else:
+        last = newest
+        if chain is not None and draw.commit is not None:
             named = draw.commit.keys
-            found = chain.find(named.version, named.digest)
-            if found is None:
+            last = chain.find(named.version, named.digest)
+            if last is None:
                 tally.fail("A4", "other_key_list", f"attempt {draw.attempt}", version=named.version)
-            lists.append(found)
-    if chain is None or not lists or lists[-1] is None:
+            by_attempt.setdefault(draw.attempt, last)
+    if last is None:
         tally.skip("no_key_list", "A1", "A2", "A3", "A5", "A6", "C3", "T5")
-    return Rulers(tuple(lists))
+    return Rulers(by_attempt, last, newest)
 
 
 # Checkpoints and inclusion ----------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from drawing.draw import Draw, Slot, Stage
 from drawing.errors import Refused
 from drawing.events import FAIR, UNIFORM, Attested, Event, Extended, Replaced, Result, Screened, SteppedIn, Terms
 from drawing.fair import Need, count, numerators, sampler_for
-from drawing.lots import Lots, candidates, cap_faults, completions, first, first_need, may_step_in, rest_need, stepped, successors
+from drawing.lots import Lots, candidates, cap_faults, completions, first, first_need, may_step_in, rest_need, step_in, stepped, successors
 from drawing.pool import histogram_digest
 from drawing.report import Tally
 from drawing.roll import Removed, Roll, chance_leaf, parse_roll_file, small_pool
@@ -228,21 +228,16 @@ def _moments(draw: Draw) -> Sequence[tuple[int, tuple[Slot, ...]]]:
 
 
 def _stepped(rolls: Rolls, event: Event, body: SteppedIn, slots: tuple[Slot, ...], gone: frozenset[bytes], tally: Tally) -> None:
-    """Each move takes the first reserve of the seat, passing over only those who could not lawfully step in."""
-    place = f"event {event.head.seq} (stepped_in)"
+    """All moves that the rule makes were made (draw.md 6, 3); moves that nobody can make are D5's."""
     terms, roll = rolls.at(event.head.seq)
-    gone = gone | rolls.removed_before(event.head.seq)
-    moves = {move.slot: move.reserve for move in body.moves}
-    for number in [n for n, slot in enumerate(slots) if slot.open]:
-        chosen = moves.get(number)
-        for reserve in candidates(slots, number):
-            if reserve == chosen:
-                break
-            if may_step_in(roll, terms.plan, slots, gone, number, reserve):
-                tally.fail("D6", "reserve_passed_over", place, slot=number)
-                break
-        if chosen in candidates(slots, number):
-            slots = stepped(slots, number, chosen)
+    made, after = set(), slots
+    for move in body.moves:
+        if move.slot < len(after) and after[move.slot].open and move.reserve in candidates(after, move.slot):
+            made.add(move)
+            after = stepped(after, move.slot, move.reserve)
+    for move in step_in(roll, terms.plan, slots, gone | rolls.removed_before(event.head.seq)):
+        if move not in made:
+            tally.fail("D6", "reserve_passed_over", f"event {event.head.seq} (stepped_in)", slot=move.slot)
 
 
 def _no_reserve_passed(rolls: Rolls, seq: int, slots: tuple[Slot, ...], gone: frozenset[bytes], place: str, tally: Tally) -> None:

@@ -111,9 +111,11 @@ def _prove(scalar: bytes, public: bytes, point: bytes, nonce: bytes) -> bytes:
 
 
 def proof_to_hash(pi: bytes) -> bytes:
-    """Beta, 64 bytes, of a proof that is not yet known to be valid (RFC 9381 5.2). Raises Refused where Gamma is no point."""
+    """Beta, 64 bytes, of a proof that is not yet known to be valid (RFC 9381 5.2). Raises Refused where Gamma is no point or s >= q."""
     if len(pi) != PROOF_BYTES:
         raise Refused("bad_vrf_proof", "")
+    if int.from_bytes(pi[48:], "little") >= ORDER:
+        raise Refused("bad_vrf_scalar", "")
     gamma = pi[:32]
     if not _canonical_point(gamma):
         raise Refused("bad_vrf_point", "")
@@ -130,8 +132,6 @@ def verify(public: bytes, alpha: bytes, pi: bytes) -> bytes:
         raise Refused("bad_vrf_key", "")
     beta = proof_to_hash(pi)
     gamma, challenge, response = pi[:32], pi[32:48].ljust(32, b"\0"), pi[48:]
-    if int.from_bytes(response, "little") >= ORDER:
-        raise Refused("bad_vrf_scalar", "")
     point = _encode_to_curve(public, alpha)
     try:
         u = sodium.crypto_core_ed25519_sub(

@@ -20,8 +20,8 @@ from drawing.keys import KeyList, keys_bytes, parse_keys
 from drawing.verify import verify
 from tests.conftest import counts
 from tests.drawing.test_histories import dry, good, small_pool_world
-from tests.drawing.test_lies import witnessed_late
 from tests.drawing.test_never_raises import mutated
+from tests.lies import witnessed_late
 from tests.scenario import PLAN, START, ToyNetwork, World, swap
 
 ROOT = Path(__file__).parents[2]

@@ -23,8 +23,8 @@ from drawing.proof import map_value, proof_bytes
 from drawing.verify import Files, verify
 from server.keyfiles import count_contribution
 from tests.conftest import counts
-from tests.drawing.test_lies import without_checkpoint
 from tests.fairness.coalition import NotKnown, Ring, View, record
+from tests.lies import without_checkpoint
 from tests.scenario import World, swap
 
 # Hidden commits -------------------------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ import pytest
 from drawing.report import Report
 from drawing.verify import Files, verify
 from tests.conftest import LONG, counts
-from tests.drawing.test_lies import LIES
 from tests.js.pools import small_world
+from tests.lies import LIES
 from tests.scenario import World
 from tools.build_verify_page import Linker, NotLinkable, page
 from tools.make_texts import TARGET, texts_module

@@ -7,7 +7,7 @@ from functools import partial
 
 from drawing.verify import verify
 from tests.drawing import test_primitives, test_selection
-from tests.drawing.test_lies import LIES
+from tests.lies import LIES
 from tests.scenario import World
 
 Judges = Sequence[Callable[[], object]]

@@ -66,8 +66,9 @@ export function judgeTree(proof, seen, report) {
   });
   const { leaf, index, path } = proof.map;
   refusalIsFault(report, "I1", "map", () => checkInclusion(leaf.hash, index, last.size, path, last.root));
-  proof.consistency.slice(0, seen.length - 1).forEach((steps, n) => {
-    const [one, two] = [seen[n], seen[n + 1]];
+  seen.slice(1).forEach((two, n) => {
+    const one = seen[n];
+    const steps = proof.consistency[n] ?? []; // a path that is missing shows nothing
     if (one.size < two.size) refusalIsFault(report, "I2", `checkpoint ${n + 1}`, () => checkConsistency(one.size, two.size, steps, one.root, two.root));
   });
 }

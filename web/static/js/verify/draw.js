@@ -83,6 +83,8 @@ export class Draw {
     this.screenings = [];
     /** @type {Moment[]} */
     this.moments = [];
+    /** @type {{event: Event, sat: string[]}[]} each batch of answers, with who sat in each slot before it: tags in hex, "" for nobody */
+    this.answered = [];
     /** @type {Event | null} */
     this.firstUnsealed = null;
     /** @type {Event | null} */
@@ -300,6 +302,7 @@ const EFFECTS = {
       else fault("C1", "nobody_to_notify", { slot });
   },
   answers({ draw }, event, fault) {
+    draw.answered.push({ event, sat: draw.slots.map((slot) => hex(occupant(slot) ?? new Uint8Array(0))) });
     judgeItems(draw, event, event.body.answers, "answers_disordered", fault);
     for (const { slot, state } of event.body.answers)
       if (!isToAnswer(draw.slots[slot], state)) fault("C1", "nobody_to_answer", { slot });

@@ -27,8 +27,8 @@ const receipt = object({
  * @typedef {ReturnType<typeof receipt>} Receipt
  */
 
-/** @param {Draw} draw @param {Uint8Array} project @param {import("./events.js").Event[]} events of the attempt @param {Uint8Array} data @param {Report} report */
-export function verifyReceipt(draw, project, events, data, report) {
+/** @param {Draw} draw @param {Uint8Array} project @param {Uint8Array} data @param {Report} report */
+export function verifyReceipt(draw, project, data, report) {
   /** @type {Receipt} */
   let own;
   try {
@@ -67,7 +67,7 @@ export function verifyReceipt(draw, project, events, data, report) {
   guarded("E3", () => {
     for (const each of own.row) judgeRow(each, label, opening, terms);
   });
-  guarded("E4", () => judgeAnswers(own, events));
+  guarded("E4", () => judgeAnswers(own, draw));
 }
 
 /** @param {Uint8Array} decision */
@@ -86,33 +86,18 @@ function judgeRow(own, label, opening, terms) {
   checkInclusion(leafHash(chance), own.index, head.rows, own.chance_path, terms.chances.root);
 }
 
-/** Each answer is the one recorded, and none recorded for the own slots is missing. @param {Receipt} own @param {import("./events.js").Event[]} events */
-function judgeAnswers(own, events) {
+/** The answers are exactly those recorded for the own slots, each once. @param {Receipt} own @param {Draw} draw */
+function judgeAnswers(own, draw) {
   const tag = own.row.length ? hex(own.row[0].row.subarray(0, 16)) : "";
-  const recorded = answersOf(tag, events);
+  /** @type {Map<string, Uint8Array>} "seq slot" -> the digest recorded */
+  const recorded = new Map();
+  for (const { event, sat } of draw.answered)
+    for (const { slot: number, receipt: recordedAs } of event.body.answers)
+      if (tag && sat[number] === tag) recorded.set(`${event.seq} ${number}`, recordedAs);
   for (const { content: text, salt, seq, slot: number } of own.answers) {
-    const event = events.find((each) => each.seq === seq && each.type === "answers");
-    const answer = event?.body.answers.find((/** @type {{slot: number}} */ each) => each.slot === number);
-    if (!answer || !same(answer.receipt, TH("draw/v1/private", salt, text))) throw new Refused("other_answer");
+    const wanted = recorded.get(`${seq} ${number}`);
+    recorded.delete(`${seq} ${number}`);
+    if (!wanted || !same(wanted, TH("draw/v1/private", salt, text))) throw new Refused("other_answer");
   }
-  const shown = new Set(own.answers.map(({ seq, slot: number }) => `${seq} ${number}`));
-  if (recorded.some((each) => !shown.has(each))) throw new Refused("answer_missing");
-}
-
-/** Where a tag's answers stand: "seq slot". @param {string} tag in hex @param {import("./events.js").Event[]} events */
-function answersOf(tag, events) {
-  /** @type {Map<number, string>} */
-  const sits = new Map();
-  /** @type {string[]} */
-  const found = [];
-  for (const { type, seq, body } of events) {
-    if (type === "result" || type === "replaced") for (const each of body.placed) sits.set(each.slot, hex(each.tag));
-    else if (type === "stepped_in")
-      for (const { reserve, slot: number } of body.moves) {
-        sits.set(number, sits.get(reserve) ?? "");
-        sits.delete(reserve);
-      }
-    else if (type === "answers") for (const each of body.answers) if (tag && sits.get(each.slot) === tag) found.push(`${seq} ${each.slot}`);
-  }
-  return found;
+  if (recorded.size) throw new Refused("answer_missing");
 }

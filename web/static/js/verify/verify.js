@@ -59,10 +59,7 @@ export function verify(files) {
   if (keys) judgeBodies(draw, keys, report);
   if (draw.commit) {
     const rolls = files.roll ? verifyRoll(draw, files.roll, report, placeOf) : null;
-    if (files.receipt) {
-      const events = proof.events.map(({ event }) => event).filter((event) => event.attempt === draw.attempt);
-      verifyReceipt(draw, /** @type {Uint8Array} */ (project.tag), events, files.receipt, report);
-    }
+    if (files.receipt) verifyReceipt(draw, /** @type {Uint8Array} */ (project.tag), files.receipt, report);
     report.picture = pictureOf(project, rolls, report);
   }
   giveReasons(files, proof, project, keys, report);

@@ -10,7 +10,7 @@ import { root } from "./merkle.js";
 import { checksOf } from "./report.js";
 import { isSmallPool, parseRoll, removedDigest } from "./roll.js";
 import { samplerFor } from "./select.js";
-import { occupant } from "./slots.js";
+import { isMove, moved, occupant } from "./slots.js";
 
 /**
  * @typedef {import("./draw.js").Draw} Draw
@@ -161,9 +161,18 @@ class Again {
     if (!same(trace, event.body.trace)) this.report.fault("D2", "other_trace", {}, this.placeOf(event));
   }
 
-  /** Every move that a reserve could make was made. @param {Event} event @param {{reserve: number, slot: number}[]} made @param {Roll} roll
-   * @param {import("./events.js").Plan} plan @param {import("./slots.js").Slot[]} slots @param {Set<string>} out */
-  judgeMoves(event, made, roll, plan, slots, out) {
+  /** Every move that a reserve could make was made; stated ones that nobody can make count for nothing. @param {Event} event
+   * @param {{reserve: number, slot: number}[]} stated @param {Roll} roll @param {import("./events.js").Plan} plan
+   * @param {import("./slots.js").Slot[]} slots @param {Set<string>} out */
+  judgeMoves(event, stated, roll, plan, slots, out) {
+    /** @type {{reserve: number, slot: number}[]} */
+    const made = [];
+    let after = slots;
+    for (const move of stated)
+      if (isMove(after[move.reserve], after[move.slot])) {
+        made.push(move);
+        after = moved(after, move.reserve, move.slot);
+      }
     for (const { reserve, slot } of stepIns(roll, plan, slots, out))
       if (!made.some((move) => move.reserve === reserve && move.slot === slot))
         this.report.fault("D6", "reserve_passed_over", { slot }, this.placeOf(event));
