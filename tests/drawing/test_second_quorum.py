@@ -20,7 +20,7 @@ from drawing.keys import KeyList, keys_bytes, parse_keys
 from drawing.mldsa import verify_mldsa
 from drawing.proof import parse_proof
 from drawing.verify import Files, verify
-from tests.drawing import test_lies as lies
+from tests import lies
 from tests.scenario import SecondKey, World
 
 ROOT = Path(__file__).parents[2]
