@@ -214,7 +214,7 @@ def measure(pools: Path | None, limit: float, sizes: list[int], folder: Path, rf
             own += committee(f"synthetic 5,000, {label}", field, need)
         except Exception as wrong:  # a shape that cannot be counted or fitted is a result
             left_out.append(f"synthetic 5,000, {label}: {wrong}")
-    return {"beside": beside, "own": own, "left_out": left_out}
+    return {"beside": beside, "own": own, "left_out": left_out, "load": round(os.getloadavg()[1], 1)}
 
 
 def say(row: Row) -> None:
@@ -247,7 +247,8 @@ def page(found: dict[str, object], machine: dict[str, object], command: str, lim
         "# Benchmarks",
         "",
         f"Written by `{command}` on {today}; {machine['cores']} cores, {machine['cpu']}, Python {machine['python']}; {named}.",
-        "Nothing here passes or fails; run the command to measure your own machine.",
+        f"Load average at the end of the run: {found['load']} (the program itself keeps it near 1; more means that others were at work, and times",
+        "of all rows are longer than on a machine of one's own). Nothing here passes or fails; run the command to measure your own machine.",
         "",
         "## Beside the peer",
         "",

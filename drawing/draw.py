@@ -185,6 +185,7 @@ class Draw:
     stepped: tuple[tuple[Event, tuple[Slot, ...], frozenset[bytes]], ...] = ()  # each step-in with the slots before it
     answered: tuple[tuple[Event, tuple[Slot, ...]], ...] = ()  # each batch of answers with the slots before it
     choices: tuple[tuple[Event, tuple[Slot, ...], frozenset[bytes]], ...] = ()  # each direct choice likewise
+    hits: tuple[tuple[Event, tuple[Slot, ...]], ...] = ()  # each screening after the result with the slots before it
     flags: tuple[Fault, ...] = ()  # what is printed but is no failure (late steps)
     last_at: int = 0
 
@@ -690,6 +691,7 @@ def _screened(draw: Draw, event: Event, body: Screened, fault: Tell) -> Draw:
     too_early = draw.beacon is not None and draw.phase is Phase.OPEN
     if too_early:
         fault("C1", "screened_before_lots")  # a round is named already; another one could be waited for until a friend comes
+    draw = replace(draw, hits=(*draw.hits, (event, draw.slots)))
     slots = list(draw.slots)
     gone = set(draw.gone)
     if list(body.slots) != sorted(set(body.slots)):

@@ -2,7 +2,7 @@
 
 A verifier gets one version from elsewhere and follows only successors signed by a majority of the predecessor's supervisors. The version
 named in a commit rules the whole attempt. A key with `held: operator` was on the machine that ran the draw: it protects against nobody
-who ran it, and every report says so first.
+who ran it, and every report says so first. A second policy, of ML-DSA-44 witnesses, is there or not; lists without it keep their bytes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from drawing.beacon import Local, Network, chain_hash, check_network, network_sh
 from drawing.canonical import dumps, loads, pae
 from drawing.errors import Refused
 from drawing.events import Signature
-from drawing.model import Shape, choice, digest, hexes, many, nested, read_object, shape_of, unicode_text, whole
-from drawing.note import Policy, VKey, verify_ed25519
+from drawing.model import Shape, choice, digest, hexes, many, nested, optional, read_object, shape_of, unicode_text, whole
+from drawing.note import MAX_SECOND, MLDSA_COSIGNATURE, Policy, VKey, verify_ed25519
 
 FILE_VERSION = "lotroom-keys/1"
 LIST_TYPE = "application/vnd.lotroom.keylist.v1+json"
@@ -54,6 +54,7 @@ class KeyList:
     policy: Annotated[str, unicode_text(100_000)]
     previous: Annotated[bytes, digest]
     sigs: Annotated[tuple[Signature, ...], many(nested(Signature), 0, 1000)]
+    second_policy: Annotated[str | None, optional(unicode_text(100_000))] = None
 
     @cached_property
     def digest(self) -> bytes:
@@ -77,6 +78,11 @@ class KeyList:
     @cached_property
     def log_policy(self) -> Policy:
         return Policy.parse(self.policy)
+
+    @cached_property
+    def second(self) -> Policy | None:
+        """The policy of the second quorum, where the list has one."""
+        return None if self.second_policy is None else Policy.parse(self.second_policy, "second_policy", MLDSA_COSIGNATURE)
 
     @cached_property
     def by_chain(self) -> Mapping[bytes, Network]:
@@ -157,6 +163,15 @@ def _check_entries(each: KeyList, place: str) -> None:
     policy = each.log_policy  # parsed now, so that a bad policy is refused here
     if policy.publics & seen:
         raise Refused("key_twice", f"{place}.policy", key="")
+    if each.second is not None:
+        _check_second(each.second, policy, f"{place}.second_policy")
+
+
+def _check_second(second: Policy, policy: Policy, place: str) -> None:
+    """The same log, a quorum, one key for each witness, and no more lines than fit a note."""
+    names = {key.name for key in second.witnesses.values()}
+    if second.log != policy.log or not second.has_quorum or len(names) != len(second.witnesses) or len(names) > MAX_SECOND:
+        raise Refused("bad_second_policy", place, most=MAX_SECOND)
 
 
 def _check_networks(each: KeyList, place: str, seen: set[bytes]) -> None:

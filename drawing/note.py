@@ -1,7 +1,8 @@
 """C2SP signed notes, checkpoints, cosignatures, log proofs and policies, as far as a draw needs them (docs/spec/log.md).
 
-Formats: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature (Ed25519, type 0x04), tlog-proof, tlog-policy. Reading is strict: one base64
-spelling, signature lines only of keys that the policy names, the log's first and the witnesses' in the policy's order, each once.
+Formats: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature (Ed25519, type 0x04; ML-DSA-44, type 0x06), tlog-proof, tlog-policy. Reading is
+strict: one base64 spelling, signature lines only of keys that the policy names, the log's first and the witnesses' in the policy's order, each
+once. A second policy, of ML-DSA-44 witnesses alone, judges the lines behind those of the first; no line counts for both.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from nacl import bindings as sodium
 from nacl.exceptions import BadSignatureError
 
 from drawing.errors import Refused
+from drawing.mldsa import PUBLIC_BYTES, SIGNATURE_BYTES, verify_mldsa
 from drawing.vrf import ORDER, PRIME
 
-ED25519, COSIGNATURE = 0x01, 0x04
+ED25519, COSIGNATURE, MLDSA_COSIGNATURE = 0x01, 0x04, 0x06
 MAX_NOTE = 65_535
+MAX_SECOND = 16  # witnesses of a second policy: their lines of at most 3,378 bytes and 46 of the first fit a note
+MAX_MOMENT = (1 << 63) - 1
 _NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _SIGNATURE = "— "  # em dash and space
 _PROOF_HEAD = "c2sp.org/tlog-proof@v1"
-Sign = Callable[[bytes], bytes]  # message -> 64-byte Ed25519 signature
+Sign = Callable[[bytes], bytes]  # message -> signature: 64 bytes of Ed25519, or 2,420 of ML-DSA-44
+Line = tuple[str, bytes, bytes]  # key name, key hash, signature bytes
 
 
 def unbase64(text: str, place: str) -> bytes:
@@ -49,6 +54,9 @@ def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> None:
         sodium.crypto_sign_open(signature + message, public)
     except (BadSignatureError, ValueError):
         raise Refused("bad_signature", "") from None
+
+
+_PUBLIC_BYTES = {ED25519: 32, COSIGNATURE: 32, MLDSA_COSIGNATURE: PUBLIC_BYTES}
 
 
 def _is_name(text: str) -> bool:
@@ -78,7 +86,7 @@ class VKey:
         if not _is_name(name):
             raise Refused("bad_vkey", place)
         data = unbase64(encoded, place)
-        if len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
+        if not data or data[0] not in _PUBLIC_BYTES or len(data) != 1 + _PUBLIC_BYTES[data[0]]:
             raise Refused("bad_vkey", place)
         key = cls(name, data[0], data[1:])
         if hashed != key.key_hash.hex():
@@ -114,7 +122,7 @@ class Note:
     """A text with signature lines (key name, key hash, signature bytes)."""
 
     text: str
-    lines: tuple[tuple[str, bytes, bytes], ...]
+    lines: tuple[Line, ...]
 
     @classmethod
     def parse(cls, data: bytes, place: str) -> Note:
@@ -159,10 +167,26 @@ def cosigned_message(text: str, time: int) -> bytes:
     return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
+def subtree_message(cosigner: str, time: int, checkpoint: Checkpoint) -> bytes:
+    """What an ML-DSA-44 witness signs (tlog-cosignature, `subtree/v1`) for a whole tree: name, time, origin, 0, size, root.
+
+    Raises Refused where a name or the origin has no room in its one byte of length.
+    """
+    name, origin = cosigner.encode(), checkpoint.origin.encode()
+    if not 0 < len(name) < 256 or not 0 < len(origin) < 256:
+        raise Refused("bad_checkpoint", "")
+    head = b"subtree/v1\n\0" + bytes([len(name)]) + name + time.to_bytes(8, "big") + bytes([len(origin)]) + origin
+    return head + bytes(8) + checkpoint.size.to_bytes(8, "big") + checkpoint.root
+
+
 def cosign(note: bytes, key: VKey, time: int, sign: Sign) -> bytes:
     """The note with a witness's cosignature of a time (Unix seconds) added at the end."""
     text = Note.parse(note, "note").text
-    return note + signature_line(key, time.to_bytes(8, "big") + sign(cosigned_message(text, time))).encode()
+    if key.algorithm == MLDSA_COSIGNATURE:
+        message = subtree_message(key.name, time, Checkpoint.parse(text, "note"))
+    else:
+        message = cosigned_message(text, time)
+    return note + signature_line(key, time.to_bytes(8, "big") + sign(message)).encode()
 
 
 # Policies -------------------------------------------------------------------------------------------------------------------------------
@@ -170,11 +194,12 @@ def cosign(note: bytes, key: VKey, time: int, sign: Sign) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A checkpoint whose signatures are all valid: who cosigned when, under which policy."""
+    """A checkpoint whose signatures are all valid: who cosigned when, under which policy. `rest` are lines left to a second policy."""
 
     checkpoint: Checkpoint
     cosigned: Mapping[str, int]
     policy: Policy
+    rest: tuple[Line, ...] = ()
 
     @property
     def quorum(self) -> bool:
@@ -220,15 +245,22 @@ class Policy:
 
         return holds(self.quorum)
 
-    def check(self, data: bytes, place: str) -> Checked:
-        """The checkpoint of a note whose every line is a valid signature of the log or of a witness. Raises Refused."""
+    def check(self, data: bytes, place: str, *, second: bool = False) -> Checked:
+        """The checkpoint of a note whose every line is a valid signature of the log or of a witness. Raises Refused.
+
+        With `second` the lines from the first one that is of none of these keys are not judged here: they are the result's `rest`.
+        """
         note = Note.parse(data, place)
         checkpoint = Checkpoint.parse(note.text, place)
         wanted: list[tuple[str, VKey]] = [("", self.log), *self.witnesses.items()]
         cosigned: dict[str, int] = {}
+        rest: tuple[Line, ...] = ()
         position = 0
         for number, (name, key_hash, signature) in enumerate(note.lines):
             where = next((n for n, (_, key) in enumerate(wanted) if (key.name, key.key_hash) == (name, key_hash)), None)
+            if where is None and second and number:
+                rest = note.lines[number:]
+                break
             if where is None:
                 raise Refused("line_of_unknown_key", place, key=name)
             if where < position or (number == 0) != (where == 0):
@@ -241,7 +273,33 @@ class Policy:
                 time = int.from_bytes(signature[:8], "big")
                 _verify(key, cosigned_message(note.text, time), signature[8:], place)
                 cosigned[alias] = time
-        return Checked(checkpoint, cosigned, self)
+        return Checked(checkpoint, cosigned, self, rest)
+
+    def check_rest(self, first: Checked, place: str) -> Checked:
+        """The same checkpoint under this second policy: every line that the first one left is a valid cosignature. Raises Refused.
+
+        Names, order and times are judged before any signature, so that they are also where the library is missing (`no_mldsa_library`).
+        """
+        order = list(self.witnesses.items())
+        position = 0
+        found: list[tuple[str, VKey, int, bytes]] = []
+        for name, key_hash, signature in first.rest:
+            where = next((n for n, (_, key) in enumerate(order) if (key.name, key.key_hash) == (name, key_hash)), None)
+            if where is None:
+                raise Refused("line_of_unknown_key", place, key=name)
+            if where < position:
+                raise Refused("lines_disordered", place, key=name)
+            position = where + 1
+            time = int.from_bytes(signature[:8], "big")
+            if len(signature) != 8 + SIGNATURE_BYTES or not 0 < time <= MAX_MOMENT:
+                raise Refused("bad_cosignature", place, key=name)
+            found.append((*order[where], time, signature[8:]))
+        for _, key, time, signature in found:
+            try:
+                verify_mldsa(key.public, subtree_message(key.name, time, first.checkpoint), signature)
+            except Refused as wrong:
+                raise Refused(wrong.code, place, key=key.name) from None
+        return Checked(first.checkpoint, {alias: time for alias, _, time, _ in found}, self)
 
     def text(self) -> str:
         """The policy file, in the one form that this program writes."""
@@ -251,12 +309,15 @@ class Policy:
         return "\n".join([*lines, f"quorum {self.quorum}"]) + "\n"
 
     @classmethod
-    def parse(cls, text: str, place: str = "policy") -> Policy:
-        """Raises Refused for a line that is not of tlog-policy, a name twice or unknown, no or two logs or quorums."""
+    def parse(cls, text: str, place: str = "policy", witness: int = COSIGNATURE) -> Policy:
+        """Raises Refused for a line that is not of tlog-policy, a name twice or unknown, no or two logs or quorums, a witness's key of another
+        type than `witness`.
+        """
         log: VKey | None = None
         quorum = ""
         witnesses: dict[str, VKey] = {}
         groups: dict[str, tuple[int, tuple[str, ...]]] = {}
+        members_of_any: set[str] = set()
         for number, line in enumerate(text.split("\n"), 1):
             where = f"{place} line {number}"
             match [word for word in line.split(" ") if word]:
@@ -272,13 +333,14 @@ class Policy:
                     groups[name] = (_threshold(least, members, where), tuple(members))
                     if any((each not in witnesses and each not in groups) or each == name for each in members):
                         raise Refused("bad_policy", where)
-                    if len(set(members)) != len(members):
-                        raise Refused("bad_policy", where)
+                    if len(set(members)) != len(members) or not members_of_any.isdisjoint(members):
+                        raise Refused("bad_policy", where)  # one place for each name: nobody counts twice
+                    members_of_any.update(members)
                 case ["quorum", name] if not quorum and (name == "none" or name in witnesses or name in groups):
                     quorum = name
                 case _:
                     raise Refused("bad_policy", where)
-        if log is None or not quorum or log.algorithm != ED25519 or any(key.algorithm != COSIGNATURE for key in witnesses.values()):
+        if log is None or not quorum or log.algorithm != ED25519 or any(key.algorithm != witness for key in witnesses.values()):
             raise Refused("bad_policy", place)
         publics = [log.public, *(key.public for key in witnesses.values())]
         if len(set(publics)) != len(publics):

@@ -63,6 +63,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "电话号码错误；请填 11 位手机号或带区号的固定电话",
         "not a phone number; give an 11-digit mobile number or a landline with area code",
     ),
+    "bad_cosignature": ("见证签名的长度或时间错误：{key}", "the length or the time of a cosignature is wrong: {key}"),
     "bad_policy": ("日志策略错误", "the log policy is wrong"),
     "bad_profession_code": ("专业代码 {value} 不在分类标准中", "profession code {value} is not in the classification"),
     "bad_record": ("记录不是合法的专家记录", "not an expert record"),
@@ -70,6 +71,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "bad_removed_list": ("移除名单格式错误", "not a list of removed rows"),
     "bad_rule_set": ("规则集格式错误", "not a rule set"),
     "bad_share": ("第 {number} 份密钥份额与承诺不符", "share {number} does not fit the committed points"),
+    "bad_second_policy": (
+        "第二法定数的策略错误：须为同一日志、设有法定数、每个见证人一个密钥、最多 {most} 个",
+        "the second policy is wrong: it needs the same log, a quorum, one key for each witness, and at most {most} witnesses",
+    ),
     "bad_signature": ("签名无效", "the signature is not valid"),
     "bad_text": ("文本不符合要求（最多 {most} 字）", "the text is not as required (at most {most} characters)"),
     "bad_threshold": ("门限 {threshold} / {count} 不成立", "{threshold} of {count} is not a threshold"),
@@ -284,6 +289,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "other_mode": ("演练与正式抽取不能共用文件夹", "a dry run and a draw cannot share a folder"),
     "other_origin": ("来自另一个日志", "of another log"),
     "other_project": ("属于另一个项目", "of another project"),
+    "other_slots_left": ("名单让其他席位的人退出", "a list sent away others than those whose rows it removes"),
     "other_removed_rows": ("移除名单与记录不符", "the removed rows are not the recorded ones"),
     "other_request": (
         "申请文件与该文件夹开始时不同；请用原文件，或换新文件夹",
@@ -421,6 +427,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "zip_too_large": ("压缩文件展开后过大", "the archive would unpack to too much"),
     "bad_beacon_value": ("信标的值不是该网络对该轮次的签名", "the beacon's value is not the network's signature over its round"),
     "nodes_of_one_body": ("信标节点须属于不同单位", "the nodes of a beacon network belong to different bodies"),
+    "no_mldsa_library": ("缺少程序库 cryptography（50 以上）", "the library cryptography, version 50 or newer, is missing"),
     "no_curve_library": ("缺少程序库 py_arkworks_bls12381", "the library py_arkworks_bls12381 is missing"),
     "not_witnessed_before_round": (
         "信标第 {round} 轮之前 60 秒，没有足够见证人联署所依据的事件",
@@ -566,6 +573,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "no_draw_secret_before_closed": ("抽取结束前不含抽取密值", "before closing the draw's secret is not given"),
     "no_key_list": ("没有密钥清单", "no key list"),
+    "no_mldsa_library": (
+        "缺少 cryptography（50 以上），ML-DSA-44 签名未检查",
+        "cryptography (50 or newer) is missing: the ML-DSA-44 signatures were not checked",
+    ),
     "no_monitor": ("没有监测人签名", "no monitor signed"),
     "no_openings": ("未提供开启材料", "no openings given"),
     "no_predecessor": ("没有上一快照", "no snapshot before"),

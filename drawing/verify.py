@@ -34,7 +34,7 @@ from drawing.events import (
 from drawing.keys import KeyChain, KeyList, parse_keys
 from drawing.merkle import check_consistency, check_inclusion
 from drawing.note import Checked as CheckedNote
-from drawing.proof import Proof, map_value, mapped_hash, parse_proof
+from drawing.proof import Logged, Proof, map_value, mapped_hash, parse_proof
 from drawing.report import CHECKS, Report, Tally
 from drawing.signers import roll_attester, signers_of
 from drawing.verify_private import check_openings, check_receipt
@@ -70,6 +70,7 @@ def verify(files: Files) -> Report:
     _bodies(draw, proof, rulers, tally)
     _timing(proof, project, notes, rulers, tally)
     _beacons(proof, project, notes, rulers, tally)
+    _second_quorum(proof, project, notes, rulers, tally)
     monitored = _map(proof, project, notes, rulers, tally)
     _applicable(project, tally)
     roll = check_roll(files.roll, draw, tally)
@@ -161,7 +162,7 @@ def _checkpoints(proof: Proof, chain: KeyChain | None, rulers: Rulers, tally: Ta
         check = "A2" if number == len(proof.checkpoints) - 1 else "A1"
         place = f"checkpoint {number}"
         try:
-            note = policy.check(text.encode(), place)
+            note = policy.check(text.encode(), place, second=keys.second is not None)
         except Refused as wrong:
             tally.fail(check, wrong.code, wrong.place or place, **wrong.params)
             tally.skip("no_checkpoint", "A2")  # where an earlier one is invalid the last was not looked at
@@ -310,15 +311,24 @@ def _timing(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rule
         for stage in draw.stages:
             if stage.kind != "round" and stage.given:
                 _stage_timing(stage, index, sizes, tally)
-    commit = project.draw.commit
-    begun = next((n for n, logged in enumerate(proof.events) if logged.event is project.draw.opened), 0)
-    unsealed = [logged for logged in proof.events[begun:] if isinstance(logged.event.body, Unsealed)]
-    if commit is None or not unsealed:
+    unsealed = _first_unsealed(proof, project.draw)
+    if project.draw.commit is None or unsealed is None:
         tally.skip("not_unsealed", "T5")
     elif rulers.last is None or not rulers.last.log_policy.has_quorum:
         tally.skip("no_witnesses", "T5")
-    elif not any(note.quorum_since(commit.unsealing.not_before) and note.checkpoint.size <= unsealed[0].index for note in notes):
-        tally.fail("T5", "unsealing_time_not_witnessed", f"event {unsealed[0].event.head.seq} (unsealed)")
+    elif not _time_passed(project.draw.commit, unsealed, notes):
+        tally.fail("T5", "unsealing_time_not_witnessed", f"event {unsealed.event.head.seq} (unsealed)")
+
+
+def _first_unsealed(proof: Proof, draw: Draw) -> Logged | None:
+    """The last attempt's first `unsealed`."""
+    begun = next((n for n, each in enumerate(proof.events) if each.event is draw.opened), 0)
+    return next((each for each in proof.events[begun:] if isinstance(each.event.body, Unsealed)), None)
+
+
+def _time_passed(commit: Committed, unsealed: Logged, notes: tuple[CheckedNote, ...]) -> bool:
+    """Whether a quorum cosigned at or after the earliest unsealing a checkpoint that does not hold the unsealing."""
+    return any(note.quorum_since(commit.unsealing.not_before) and note.checkpoint.size <= unsealed.index for note in notes)
 
 
 def _stage_timing(stage: Stage, index: dict[int, int], sizes: list[int], tally: Tally) -> None:
@@ -384,13 +394,13 @@ def _beacon_stage(stage: Stage, network: Network, index: dict[int, int], notes: 
         return
     place = f"event {outcome.head.seq} ({outcome.type})"
     due = network.time_of(stage.lots)
-    fixed = max((index.get(seq, 0) for _, _, _, seq in stage.given), default=index.get(stage.seq, 0))
+    fixed = _fixed(stage, index)
     fell = index.get(outcome.head.seq, 0)
     if not notes:
         tally.skip("no_checkpoint", "T2")
     elif not notes[0].policy.has_quorum:
         tally.skip("no_witnesses", "T2")
-    elif not any(note.checkpoint.size > fixed and note.quorum_until(due - MARGIN) for note in notes):
+    elif not _in_time(fixed, due, notes):
         tally.fail("T2", "not_witnessed_before_round", place, round=stage.lots)
     if stage.kind == "round" and notes and not any(fixed < note.checkpoint.size <= fell for note in notes):
         tally.fail("T4", "value_before_checkpoint", place)
@@ -404,6 +414,69 @@ def _beacon_stage(stage: Stage, network: Network, index: dict[int, int], notes: 
             tally.fail("R2", "bad_beacon_value", place)
     except Refused as wrong:
         tally.skip(wrong.code, "R2")
+
+
+def _fixed(stage: Stage, index: dict[int, int]) -> int:
+    """Where in the log the last of what a stage's lots rest on is."""
+    return max((index.get(seq, 0) for _, _, _, seq in stage.given), default=index.get(stage.seq, 0))
+
+
+def _in_time(fixed: int, due: int, notes: tuple[CheckedNote, ...]) -> bool:
+    """Whether a quorum cosigned, at least a minute before the round, a checkpoint that holds what is fixed."""
+    return any(note.checkpoint.size > fixed and note.quorum_until(due - MARGIN) for note in notes)
+
+
+# The second quorum ------------------------------------------------------------------------------------------------------------------------
+
+
+def _second_quorum(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers: Rulers, tally: Tally) -> None:
+    """A6: every checkpoint has the second quorum too, and what T5 and T2 ask of a quorum's times holds by this one's as well.
+
+    The times count because a proof that is judged when curves are broken could be made years after its rounds, with Ed25519 cosignatures
+    of any date and witnesses of the second quorum who sign honestly what the log holds by then.
+    """
+    if rulers.last is None:
+        return  # reported by _rulers
+    policy = rulers.last.second
+    if policy is None:
+        tally.not_applicable("no_second_quorum", "A6")
+        return
+    if not notes:
+        tally.skip("no_checkpoint", "A6")
+        return
+    second: list[CheckedNote] = []
+    for number, note in enumerate(notes):
+        place = f"checkpoint {number}"
+        try:
+            judged = policy.check_rest(note, place)
+        except Refused as wrong:
+            if wrong.code == "no_mldsa_library":
+                tally.skip(wrong.code, "A6")
+            else:
+                tally.fail("A6", wrong.code, wrong.place, **wrong.params)
+            continue
+        if not judged.quorum:
+            tally.fail("A6", "no_quorum", place)
+        second.append(judged)
+    if len(second) == len(notes):
+        _second_times(proof, project, tuple(second), rulers, tally)
+
+
+def _second_times(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers: Rulers, tally: Tally) -> None:
+    """The times of T5 and T2 by the cosignatures of the second quorum."""
+    commit, unsealed = project.draw.commit, _first_unsealed(proof, project.draw)
+    if commit is not None and unsealed is not None and not _time_passed(commit, unsealed, notes):
+        tally.fail("A6", "unsealing_time_not_witnessed", f"event {unsealed.event.head.seq} (unsealed)")
+    index = {logged.event.head.seq: logged.index for logged in proof.events}
+    for draw in project.attempts:
+        keys = rulers.of(draw.attempt)
+        network = keys.by_chain.get(draw.beacon.network) if keys is not None and draw.beacon is not None else None
+        if network is None:
+            continue
+        for stage in draw.stages:
+            if stage.outcome is not None and stage.lots and not _in_time(_fixed(stage, index), network.time_of(stage.lots), notes):
+                place = f"event {stage.outcome.head.seq} ({stage.outcome.type})"
+                tally.fail("A6", "not_witnessed_before_round", place, round=stage.lots)
 
 
 # No hidden draw ---------------------------------------------------------------------------------------------------------------------------
@@ -454,7 +527,6 @@ def _applicable(project: Project, tally: Tally) -> None:
         tally.skip("nothing_committed", "T1", "T2", "R1")
     elif not with_beacon:
         tally.not_applicable("beacon_none", "T1", "T2", "R1")
-    tally.not_applicable("no_second_quorum", "A6")
     if all(terms.method == UNIFORM for terms in _all_terms(draw)):
         tally.not_applicable("method_uniform", "F2", "F3")
     if draw.commit is None:

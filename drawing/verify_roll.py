@@ -203,6 +203,10 @@ def _panel(rolls: Rolls, draw: Draw, tally: Tally) -> None:
     for event, removed in rolls.removed:
         if isinstance(event.body, Screened) and removed.digest != event.body.rows:
             tally.fail("D6", "other_removed_rows", f"event {event.head.seq} (screened)")
+    for event, slots in draw.hits:  # a list sends away exactly those whose rows it removes: nobody can be unseated without being on it
+        tags = {tag for each, removed in rolls.removed if each is event for tag in removed.tags}
+        if isinstance(event.body, Screened) and event.body.slots != tuple(n for n, slot in enumerate(slots) if slot.tag in tags):
+            tally.fail("D6", "other_slots_left", f"event {event.head.seq} (screened)")
     sitting = {slot.tag for slot in draw.slots if slot.tag and not slot.reserve}
     if sitting & (rolls.removed_before(1 << 53) | draw.gone):
         tally.fail("D6", "removed_person_sits", "panel")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
+from random import Random
 from typing import Any, NamedTuple
 
 import highspy
@@ -29,11 +30,13 @@ Ints = NDArray[np.int64]
 SNAP = 1e-8  # prices below this share of the largest are the solver's noise
 FINEST = 2_000  # prices are ratios of small integers: largest denominator tried
 NEAR = 1e-9
-FEW_TICKETS, MANY_TICKETS = 10_000, 1_000_000
+MANY_TICKETS = 1_000_000  # where nothing exact is found
+SOLVED_TO = 300  # types: fractions of larger systems take minutes
 REMEMBERED = 2_000  # panels whose exchanges are kept: some kilobytes each
 STARTS = 40  # panels of the mixture from which exchanges begin
 MAX_ROUNDS = 2_000
 TIMES = 13  # multiples of the common denominator that are tried: some cannot be had with whole panels
+SHAKES, SHAKEN = 25, 30  # how often tickets are shaken where nothing else helps, and by how many exchanges
 TOGETHER = (2, 4, 6, 9, 14)  # how many tickets are chosen anew at once
 INF = highspy.kHighsInf
 
@@ -257,7 +260,7 @@ class _Panels:
         """So many lawful panels that add up to `sums`, or None."""
         there = np.flatnonzero(sums)
         solver = _Solver()  # type: ignore[no-untyped-call]
-        solver.setOptionValue("time_limit", 2.0)
+        solver.setOptionValue("time_limit", 0.5)
         width = len(there)
         most = np.minimum(self.people[there], sums[there]).astype(float)
         solver.addVars(width * number, np.zeros(width * number), np.tile(most, number))
@@ -324,12 +327,12 @@ def _reach(panels: _Panels, targets: Sequence[Fraction | None]) -> list[Ticket] 
         return None
     panels = panels.within(_tightened(panels.task, mass))
     common = lcm(*(each.denominator for each in mass))
-    for times in range(1, TIMES):
+    for times in range(1, TIMES if panels.kinds <= SOLVED_TO // 2 else 3):  # mending seldom helps where there are many types
         size = common * times
         found = _made_whole(panels, shares, [int(each * size) for each in mass], size)
         if found is not None:
             return found
-    return _solved(panels, shares, mass)
+    return (_solved(panels, shares, mass) if panels.kinds <= SOLVED_TO else None) or _rounded(panels, shares)
 
 
 def _tightened(task: Task, mass: Sequence[Fraction]) -> Task:
@@ -384,7 +387,7 @@ def _mixture(panels: _Panels, mass: Floats) -> Floats | None:
 def _made_whole(panels: _Panels, shares: Floats, mass: Sequence[int], size: int) -> list[Ticket] | None:
     """`size` tickets near the shares whose sums are `mass` exactly; None where exchanges do not mend the rest."""
     used = [int(n) for n in np.flatnonzero(shares > NEAR)]
-    exact = {n: Fraction(float(shares[n])) for n in used}
+    exact = _refined(panels, {n: Fraction(float(shares[n])) for n in used}, mass, size)
     whole = sum(exact.values())
     copies = {n: int(exact[n] * size / whole) for n in used}
     rest = sorted(used, key=lambda n: (copies[n] - exact[n] * size / whole, n))
@@ -392,6 +395,26 @@ def _made_whole(panels: _Panels, shares: Floats, mass: Sequence[int], size: int)
         copies[n] += 1
     stock = _Stock(panels, {n: number for n, number in copies.items() if number}, mass)
     return stock.tickets() if stock.mend() else None
+
+
+def _refined(panels: _Panels, shares: dict[int, Fraction], mass: Sequence[int], size: int) -> dict[int, Fraction]:
+    """The shares more exactly than floats can say: what they miss is computed exactly and solved for in floats, twice where sizes are large."""
+    if size <= MANY_TICKETS * 1_000:
+        return shares
+    columns = np.array([[*panels.list[n].tolist(), 1] for n in shares], float).T
+    used = [(n, np.flatnonzero(panels.list[n])) for n in shares]
+    for _ in range(1 + len(str(size)) // 9):
+        missing = [Fraction(each, size) for each in mass] + [Fraction(1) - sum(shares.values(), Fraction(0))]
+        for n, kinds in used:
+            for kind in kinds:
+                missing[kind] -= shares[n] * int(panels.list[n][kind])
+        scale = max(map(abs, missing))
+        if not scale:
+            break
+        step = np.linalg.lstsq(columns, np.array([float(each / scale) for each in missing]), rcond=None)[0]
+        shares = {n: max(Fraction(0), share + Fraction(float(each)) * scale) for (n, share), each in zip(shares.items(), step, strict=True)}
+        shares = {n: share.limit_denominator(1 << 160) for n, share in shares.items()}
+    return shares
 
 
 class _Stock:
@@ -419,20 +442,36 @@ class _Stock:
 
     def mend(self) -> bool:
         """Whether all sums are right in the end. Each step moves one place from a type that has too much towards one that has too little."""
-        fresh = False
-        for _ in range(20 * self._panels.kinds + 200):
+        fresh, shaken = False, 0
+        chance = Random(0)  # any would do; the same each time, so that the same task gives the same file
+        for _ in range(20 * self._panels.kinds + 2_000):
             if not any(self._lack):
                 return True
             path = self._path()
-            if path is None and fresh:
-                return any(self._together(number) for number in TOGETHER)
-            if path is None:
+            if path is not None:
+                fresh = False
+                self._walk(path)
+            elif not fresh:
                 self._look()
                 fresh = True
-                continue
-            fresh = False
-            self._walk(path)
+            elif shaken in {0, SHAKES} and any(self._together(number) for number in TOGETHER):
+                return True
+            elif shaken < SHAKES:
+                shaken, fresh = shaken + 1, False
+                self._shake(chance)
+            else:
+                return False
         return False
+
+    def _shake(self, chance: Random) -> None:
+        """Exchanges there and back on different tickets: no sum changes, but other exchanges become possible."""
+        both = np.argwhere((self._by >= 0) & (self._by.T >= 0) & (self._by != self._by.T))
+        for _ in range(min(SHAKEN, len(both))):
+            leaves, enters = (int(each) for each in both[chance.randrange(len(both))])
+            there, back = (self._who[n] if n >= 0 else b"" for n in (self._by[leaves, enters], self._by[enters, leaves]))
+            if there != back and self._stock.get(there, 0) and self._stock.get(back, 0):
+                self._exchange(there, leaves, enters, 1)
+                self._exchange(back, enters, leaves, 1)
 
     def _together(self, number: int) -> bool:
         """Mend what single exchanges cannot: some tickets, those first that have what is too much, are all chosen anew at once."""
@@ -500,17 +539,21 @@ class _Stock:
                 self._by[leaves, enters] = -1
                 return
             most = number
-            self._stock[key] -= number
-            if not self._stock[key]:
-                del self._stock[key]
-                self._by[self._by == self._who.index(key)] = -1
-            after = exchanged(np.frombuffer(key, np.int64), leaves, enters).tobytes()
-            if after not in self._stock:
-                self._stock[after] = 0
-                self._learn(after)
-            self._stock[after] += number
-            self._lack[leaves] += number
-            self._lack[enters] -= number
+            self._exchange(key, leaves, enters, number)
+
+    def _exchange(self, key: bytes, leaves: int, enters: int, number: int) -> None:
+        """So many copies of a ticket after one person made way for another."""
+        self._stock[key] -= number
+        if not self._stock[key]:
+            del self._stock[key]
+            self._by[self._by == self._who.index(key)] = -1
+        after = exchanged(np.frombuffer(key, np.int64), leaves, enters).tobytes()
+        if after not in self._stock:
+            self._stock[after] = 0
+            self._learn(after)
+        self._stock[after] += number
+        self._lack[leaves] += number
+        self._lack[enters] -= number
 
 
 def _solved(panels: _Panels, shares: Floats, mass: Sequence[Fraction]) -> list[Ticket] | None:
@@ -535,6 +578,14 @@ def _solved(panels: _Panels, shares: Floats, mass: Sequence[Fraction]) -> list[T
         return None
     size = lcm(*(each.denominator for each in found))
     return list(_as_tickets(panels, {n: int(each * size) for n, each in zip(used, found, strict=True)}))
+
+
+def _rounded(panels: _Panels, shares: Floats) -> list[Ticket]:
+    """A million tickets as near to the shares as whole numbers come: what is left where nothing exact was found. It is not the best, and says so."""
+    copies = {int(n): int(shares[n] * MANY_TICKETS) for n in np.flatnonzero(shares > NEAR)}
+    most = max(copies, key=lambda n: (copies[n], -n))
+    copies[most] += MANY_TICKETS - sum(copies.values())
+    return list(_as_tickets(panels, copies))
 
 
 def _as_tickets(panels: _Panels, copies: dict[int, int]) -> Iterator[Ticket]:
@@ -580,10 +631,7 @@ def _levels_over_panels(panels: _Panels, never: frozenset[int]) -> _Found:
         for n in paying:
             targets[n] = exact
     assert row is not None
-    sizes = {n: int(share * MANY_TICKETS) for n, share in enumerate(row.shares) if share > NEAR}
-    first = max(sizes, key=lambda n: (row.shares[n] * MANY_TICKETS - sizes[n], -n))
-    sizes[first] += MANY_TICKETS - sum(sizes.values())
-    return _Found(tuple(targets), list(_as_tickets(panels, sizes)))
+    return _Found(tuple(targets), _rounded(panels, row.shares))
 
 
 def _level_over_panels(panels: _Panels, targets: Sequence[Fraction | None]) -> _Row:

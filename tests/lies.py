@@ -31,14 +31,14 @@ from drawing.events import (
 )
 from drawing.keys import keys_bytes
 from drawing.lots import candidates, may_step_in
-from drawing.note import Checkpoint, cosign, sign_note
+from drawing.note import Checkpoint, cosign, sign_note, signature_line, subtree_message
 from drawing.openings import parse_openings, write_openings
 from drawing.proof import Proof, parse_proof, proof_bytes
 from drawing.receipt import receipt_bytes
 from drawing.roll import Removed, roll_file
 from drawing.verify import Files
 from server.receipts import make_receipt
-from tests.scenario import PLAN, World, person, swap
+from tests.scenario import PLAN, SecondKey, World, person, swap
 
 NO_RESERVES = replace(PLAN, seats=tuple(replace(seat, reserves=0) for seat in PLAN.seats))
 LIES: dict[str, Callable[[], Files]] = {}
@@ -725,3 +725,128 @@ def a_larger_chance() -> Files:
 @lie("E4")
 def another_answer() -> Files:
     return receipt(lambda r: replace(r, answers=(replace(r.answers[0], content=r.answers[0].content.replace(b"accepted", b"left")),)))
+
+
+Lines = list[str]
+
+
+def second_lines(change: Callable[[World, Checkpoint, Lines], Lines], world: World | None = None, at: int = 0) -> Files:
+    """Other lines behind those of the first policy, in one checkpoint of a draw with two quorums."""
+    world = world or World(second_quorum=True).whole(left=(0,))
+
+    def rewrite(proof: Proof) -> Proof:
+        number = at % len(proof.checkpoints)
+        head, _, signatures = proof.checkpoints[number].partition("\n\n")
+        lines = signatures.splitlines(keepends=True)
+        text = head + "\n\n" + "".join(lines[:4] + change(world, Checkpoint.parse(head + "\n", ""), lines[4:]))
+        return replace(proof, checkpoints=(*proof.checkpoints[:number], text, *proof.checkpoints[number + 1 :]))
+
+    return with_proof(world.files(), rewrite)
+
+
+def second_line(key: SecondKey, checkpoint: Checkpoint, time: int, *, name: str = "") -> str:
+    """A cosignature by a key; `name` makes it over another witness's message."""
+    signature = key.sign(subtree_message(name or key.name, time, checkpoint))
+    return signature_line(key.vkey, time.to_bytes(8, "big") + signature)
+
+
+@lie("A6")
+def a_checkpoint_without_the_second_quorum() -> Files:  # spec: log-14
+    return second_lines(lambda world, checkpoint, lines: lines[:1], at=-1)
+
+
+@lie("A6")
+def no_second_line_at_all() -> Files:
+    return second_lines(lambda world, checkpoint, lines: [])
+
+
+@lie("A6")
+def a_second_line_by_a_foreign_key() -> Files:  # spec: log-11
+    return second_lines(
+        lambda world, checkpoint, lines: [*lines[:2], second_line(SecondKey("w2.example/w", b"?"), checkpoint, world.clock)]
+    )
+
+
+@lie("A6")
+def a_second_line_that_does_not_verify() -> Files:  # spec: log-12
+    def change(world: World, checkpoint: Checkpoint, lines: Lines) -> Lines:
+        other = replace(checkpoint, size=checkpoint.size + 1)
+        return [*lines[:2], second_line(world.second_keys[2], other, world.clock)]  # although two of three are enough
+
+    return second_lines(change)
+
+
+@lie("A6")
+def a_witness_that_counts_twice() -> Files:
+    def change(world: World, checkpoint: Checkpoint, lines: Lines) -> Lines:
+        return [second_line(world.second_keys[0], checkpoint, world.clock + n) for n in range(2)]
+
+    return second_lines(change)
+
+
+@lie("A6")
+def a_cosignature_under_the_name_of_another_witness() -> Files:
+    return second_lines(
+        lambda world, checkpoint, lines: [lines[0], second_line(world.second_keys[1], checkpoint, world.clock, name="w0.example/w")]
+    )
+
+
+@lie("A6")
+def a_second_line_without_a_time() -> Files:  # spec: log-13
+    return second_lines(lambda world, checkpoint, lines: [*lines[:2], second_line(world.second_keys[2], checkpoint, 0)])
+
+
+@lie("A6")
+def a_second_line_that_is_too_short() -> Files:
+    def change(world: World, checkpoint: Checkpoint, lines: Lines) -> Lines:
+        return [*lines[:2], signature_line(world.second_keys[2].vkey, world.clock.to_bytes(8, "big") + bytes(64))]
+
+    return second_lines(change)
+
+
+@lie("A6")
+def second_lines_in_another_order() -> Files:
+    return second_lines(lambda world, checkpoint, lines: lines[::-1])
+
+
+@lie("A6")
+def a_line_of_the_first_policy_among_the_second_s() -> Files:
+    def change(world: World, checkpoint: Checkpoint, lines: Lines) -> Lines:
+        key, text = world.witness_keys[2], checkpoint.text()
+        again = cosign(sign_note(text, world.log_key.vkey, world.log_key.sign), key.vkey, world.clock, key.sign).decode()
+        return [*lines, again.splitlines(keepends=True)[-1]]
+
+    return second_lines(change)
+
+
+def second_time(world: World, moment: Callable[[], int]) -> World:
+    """The second quorum's clocks are others than the first's."""
+    note = world.note
+
+    def noted(time: int | None = None) -> None:
+        note(time)
+        size = max(world.notes)
+        head, _, signatures = world.notes[size].decode().partition("\n\n")
+        checkpoint = Checkpoint.parse(head + "\n", "")
+        lines = [second_line(key, checkpoint, moment()) for key in world.second_keys]
+        world.notes[size] = "".join([head, "\n\n", *signatures.splitlines(keepends=True)[:4], *lines]).encode()
+
+    world.note = noted  # type: ignore[method-assign]
+    return world
+
+
+@lie("A6")
+def a_second_quorum_that_did_not_see_the_time_pass() -> Files:  # spec: draw-8.4
+    world = World(second_quorum=True)
+
+    def moment() -> int:
+        commit = world.project.draw.commit
+        return world.clock if commit is None else min(world.clock, commit.unsealing.not_before - 1)
+
+    return second_time(world, moment).whole().files()
+
+
+@lie("A6")
+def a_second_quorum_years_after_the_round() -> Files:
+    world = World(second_quorum=True, beacon="drand")
+    return second_time(world, lambda: world.clock + 500_000_000).whole().files()

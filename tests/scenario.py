@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
@@ -73,7 +74,7 @@ from drawing.fair import Need, count, numerators, sampler_for
 from drawing.keys import Entry as KeyEntry
 from drawing.keys import KeyList, keys_bytes
 from drawing.lots import Lots, first, first_need, rest_need, step_in, successors
-from drawing.note import COSIGNATURE, ED25519, Checkpoint, Policy, VKey, cosign, sign_note
+from drawing.note import COSIGNATURE, ED25519, MLDSA_COSIGNATURE, Checkpoint, Policy, VKey, cosign, sign_note
 from drawing.openings import Bidders, Changes, Openings, Private, write_openings
 from drawing.pool import Entry, Pool, assemble, blind, decoys_needed, histogram_digest
 from drawing.proof import Logged, Mapped, MapProof, Monitored, Proof, map_value, proof_bytes
@@ -154,6 +155,21 @@ class Holder:
         return KeyEntry(self.body, box, "body", self.role, str(self.vkey), vrf_key)
 
 
+@dataclass
+class SecondKey:
+    """The ML-DSA-44 key of a witness. Its signatures are no function of key and message, so a world that uses it differs from run to run."""
+
+    name: str
+    seed: bytes
+
+    def __post_init__(self) -> None:
+        self.secret = MLDSA44PrivateKey.from_seed_bytes(sha256(self.seed + b"mldsa" + self.name.encode()).digest())
+        self.vkey = VKey(self.name, MLDSA_COSIGNATURE, self.secret.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        return self.secret.sign(message)
+
+
 CAST = (
     ("centre/operator", "operator", "centre"), ("centre/staff", "staff", "centre"), ("bureau/one", "supervisor", "bureau"),
     ("bureau/two", "supervisor", "discipline"), ("notary/c", "contributor", "notary"), ("other/c", "contributor", "other centre"),
@@ -209,6 +225,7 @@ class World:
     method: str = "uniform/1"
     retable: Callable[[Table], Table] = lambda table: table
     beacon: str = "none"
+    second_quorum: bool = False
     retell: Callable[[Event], Event] = lambda event: event
 
     leaves: list[bytes] = field(default_factory=list)
@@ -240,6 +257,11 @@ class World:
         self.toy = ToyNetwork(self.beacon)
         networks = () if self.beacon == "none" else (self.toy.network,)
         self.key_list = KeyList(1, entries, networks, policy.text(), bytes(32), ())
+        self.second_keys: list[SecondKey] = []
+        if self.second_quorum:
+            self.second_keys = [SecondKey(key.name, self.root) for key in self.witness_keys]
+            second = Policy(self.log_key.vkey, {f"w{n}": key.vkey for n, key in enumerate(self.second_keys)}, policy.groups, policy.quorum)
+            self.key_list = replace(self.key_list, second_policy=second.text())
         self.tag = project_tag(self.number)
         self.decl = declarations()
 
@@ -303,7 +325,7 @@ class World:
         hashes = [merkle.leaf_hash(leaf) for leaf in self.leaves]
         text = Checkpoint(self.log_name, len(hashes), merkle.root(hashes)).text()
         note = sign_note(text, self.log_key.vkey, self.log_key.sign)
-        for key in self.witness_keys:
+        for key in (*self.witness_keys, *self.second_keys):
             note = cosign(note, key.vkey, time or self.clock, key.sign)
         self.notes[len(hashes)] = note
 

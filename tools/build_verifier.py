@@ -1,5 +1,5 @@
 """Build dist/lotroom-verify.pyz: the library alone, for whoever checks a draw. It needs Python 3.11 and pynacl; with
-py_arkworks_bls12381 it also judges the values of beacons.
+py_arkworks_bls12381 it also judges the values of beacons, with cryptography (50 or newer) the ML-DSA-44 cosignatures of a second quorum.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ def worlds() -> dict[str, World]:
         "second-attempt": again.whole(),
         "beacon-local": World(seed=15, beacon="local", plan=replace(PLAN, seats=bare)).whole(left=(0, 2)),
         "beacon-drand": World(seed=16, beacon="drand").whole(left=(0,)),
+        "second-quorum": World(seed=17, beacon="local", second_quorum=True).whole(left=(0,)),
         "no-witnesses": World(seed=14, witnesses=0, monitored=False).whole(),
     }
 

@@ -1,4 +1,4 @@
-"""Fetch the curve and hash libraries of the JavaScript verifier and write them into web/static/vendor: a developer's tool, run by hand.
+"""Fetch the curve, lattice and hash libraries of the JavaScript verifier and write them into web/static/vendor: a developer's tool, run by hand.
 
 Each package is pinned by version and by the integrity that its registry states; esbuild, which joins the files, is pinned by version.
 Users need neither node nor this tool: what it writes is committed, and VENDOR.json says what it is and with which digest.
@@ -20,9 +20,11 @@ ESBUILD = "esbuild@0.28.2"
 PACKAGES = {
     "@noble/curves": ("2.4.0", "sha512-P4/62zrgfH33CneE3Dn4WhJVA22YUU0eR51wKIan4NVRvwsA0YnPTwWGpNbpuacSujmSFLvyzpyuR30+fbq2Ew=="),
     "@noble/hashes": ("2.4.0", "sha512-X5XaVWZIBCT7HHZGm5I7ZQXDwLG+bGXuSrMQAW+7Zvl87h1kmc1ZB1VSRJcpUfoUrGQp4Fkoxm5kZ+Ms+aW+eA=="),
+    "@noble/post-quantum": ("0.7.1", "sha512-+P9981IiAnVh+rmcubozzVwrEy3XsN/tMhTnvsjV9VDaYpOnNCqWqKo2FLWxbu92YHfjGIlE5XnW175UK+ln+Q=="),
 }
 ENTRIES = {
     "noble-ed25519.js": 'export { ed25519 } from "@noble/curves/ed25519.js";\nexport { sha256, sha512 } from "@noble/hashes/sha2.js";\n',
+    "noble-ml-dsa.js": 'export { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";\n',
     "noble-bls12-381.js": 'export { bls12_381 } from "@noble/curves/bls12-381.js";\n',
 }
 

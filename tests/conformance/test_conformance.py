@@ -22,7 +22,6 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PYTHON = [sys.executable, "-m", "tests.conformance.python_verifier"]
 SCRIPT = ROOT / "web" / "static" / "js" / "verify" / "verify.js"
-NEVER = {"A6"}  # not applicable in this release: no second quorum
 SEED = 1
 
 
@@ -47,7 +46,7 @@ def test_the_suite_is_large_enough_and_every_check_has_a_case_that_fails_only_th
     assert len(valid) >= 200
     assert sum(not each.kind.startswith("valid") for each in found) >= 2_000
     lies = {each.id.split("/")[1].split("-")[0] for each in found if each.kind in ("lie", "lie-openings")}
-    assert lies == {check for check, _ in CHECKS} - NEVER
+    assert lies == {check for check, _ in CHECKS}
 
 
 def test_the_python_verifier_says_what_is_expected(folder):
@@ -57,7 +56,7 @@ def test_the_python_verifier_says_what_is_expected(folder):
     assert len(known) > len(lines) // 3
     if LONG:
         alone = Counter(line.failed[0] for line in known if len(line.failed) == 1)
-        assert set(alone) == {check for check, _ in CHECKS} - NEVER
+        assert set(alone) == {check for check, _ in CHECKS}
         for check, number in sorted(alone.items()):
             counts(f"conformance cases that fail {check} alone", 0, number)
 

@@ -19,6 +19,7 @@ from drawing.verify import Files, verify
 from tests.conftest import LONG, counts
 from tests.js.pools import small_world
 from tests.lies import LIES
+from tests.scenario import World
 from tools.build_verify_page import Linker, NotLinkable, page
 from tools.make_texts import TARGET, texts_module
 
@@ -145,6 +146,59 @@ def test_small_pools_of_few_employers_are_drawn_alike(javascript, seed):
     world = small_world(seed)
     if world is not None:
         agree(javascript, world.files(openings=False), seed)
+
+
+A6_LIES = sorted(name for name in LIES if name.partition("_")[0] == "A6")
+
+
+@pytest.mark.parametrize("name", A6_LIES)
+def test_a_lie_about_the_second_quorum_is_told_alike(javascript, name):
+    files = LIES[name]()
+    agree(javascript, files, name)
+    ours, theirs = verify(files).outcome("A6"), next(each for each in javascript(files)["checks"] if each["check"] == "A6")  # type: ignore[attr-defined]
+    assert [each["code"] for each in theirs["faults"]] == [each.code for each in ours.faults]
+
+
+@pytest.fixture(scope="module")
+def two_quorums() -> Files:
+    return World(seed=17, beacon="local", second_quorum=True).whole(left=(0,)).files(openings=False)
+
+
+def test_both_judge_the_second_quorum(javascript, two_quorums):
+    def a6(files: Files) -> tuple[str, str]:
+        ours, theirs = verify(files).outcome("A6"), next(each for each in javascript(files)["checks"] if each["check"] == "A6")  # type: ignore[attr-defined]
+        assert (theirs["status"], theirs["reason"]) == (ours.status.value, ours.reason)
+        return ours.status.value, ours.reason
+
+    assert a6(two_quorums) == ("passed", "")
+    assert a6(golden(GOLDEN[0])) == ("not_applicable", "no_second_quorum")
+    assert a6(replace(two_quorums, keys=b"{}")) == ("skipped", "no_key_list")
+    agree(javascript, two_quorums, "two quorums")
+
+
+@pytest.mark.parametrize("seed", range(counts("mutants of notes and lists with two quorums", 40, 2_000)))
+def test_a_mutant_with_two_quorums_fails_at_the_same_checks_in_both(javascript, two_quorums, seed):
+    chance = random.Random(seed)
+    name = chance.choice(("proof", "proof", "keys"))
+    whole = json.loads(getattr(two_quorums, name))
+    holder, key = (
+        (whole["lists"][0], "second_policy") if name == "keys" else (whole["checkpoints"], chance.randrange(len(whole["checkpoints"])))
+    )
+    lines = holder[key].split("\n")
+    at, kind = chance.randrange(len(lines)), chance.randrange(5)
+    if kind < 2 and lines[at]:
+        there = chance.randrange(min(len(lines[at]), chance.choice((40, 10_000))))
+        lines[at] = lines[at][:there] + chance.choice("Aw0+ /") + lines[at][there + 1 :]
+    elif kind == 2:
+        del lines[at]
+    elif kind == 3:
+        lines.insert(chance.randrange(len(lines)), lines[at])
+    else:
+        there = chance.randrange(len(lines))
+        lines[at], lines[there] = lines[there], lines[at]
+    holder[key] = "\n".join(lines)
+    changed = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    agree(javascript, replace(two_quorums, **{name: changed}), (seed, name, at, kind))
 
 
 def mutated(value: object, chance: random.Random) -> object:

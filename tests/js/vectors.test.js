@@ -12,7 +12,8 @@ import { verifies } from "../../web/static/js/verify/ed25519.js";
 import { TH, hmac, sha256 } from "../../web/static/js/verify/hash.js";
 import { presenceRoot } from "../../web/static/js/verify/map.js";
 import { checkConsistency, checkInclusion, leafHash, root } from "../../web/static/js/verify/merkle.js";
-import { parseCheckpoint, parsePolicy, judgeNote, parseVKey } from "../../web/static/js/verify/note.js";
+import { verifiesMldsa } from "../../web/static/js/verify/mldsa.js";
+import { parseCheckpoint, parsePolicy, judgeNote, parseVKey, subtreeMessage } from "../../web/static/js/verify/note.js";
 import { Integers, below } from "../../web/static/js/verify/seed.js";
 import { proofToHash, verifyProof } from "../../web/static/js/verify/vrf.js";
 
@@ -30,6 +31,17 @@ test("ECVRF of RFC 9381 proves, and with one bit changed does not", () => {
     const large = fromHex(pi).fill(255, 48);
     assert.throws(() => proofToHash(large), { code: "bad_vrf_scalar" });
   }
+});
+
+test("a cosignature with ML-DSA-44 verifies, and with one bit changed or another context does not", () => {
+  const { public: key, own, kat } = vectors("mldsa44");
+  const [publicKey, message, signature] = [key, own.message, own.signature].map(fromHex);
+  assert.equal(hex(subtreeMessage(own.cosigner, BigInt(own.time), parseCheckpoint(`${own.checkpoint}\n— a ${base64(new Uint8Array(9))}\n`))), own.message);
+  assert.equal(verifiesMldsa(publicKey, message, signature), true);
+  for (const at of [0, 40, 1000, 2330, 2419]) assert.equal(verifiesMldsa(publicKey, message, signature.map((byte, n) => (n === at ? byte ^ 1 : byte))), false);
+  assert.equal(verifiesMldsa(publicKey, message, signature.subarray(1)), false);
+  assert.equal(verifiesMldsa(publicKey.subarray(1), message, signature), false);
+  assert.equal(verifiesMldsa(publicKey, fromHex(kat.message), fromHex(kat.signature)), false);
 });
 
 test("trees of RFC 6962 have the published roots", () => {

@@ -5,10 +5,11 @@
 
 import { Refused } from "./bytes.js";
 import { checkConsistency, checkInclusion } from "./merkle.js";
-import { judgeNote, parseCheckpoint, reachesQuorum } from "./note.js";
+import { judgeNote, parseCheckpoint, partsOf, reachesQuorum } from "./note.js";
 
 /**
- * @typedef {import("./note.js").Checkpoint & {times: Map<string, number>}} Seen
+ * @typedef {import("./note.js").Checkpoint & {times: Map<string, number>, rest: import("./note.js").Line[]}} Seen
+ * @typedef {import("./keys.js").KeyList} KeyList
  * @typedef {import("./note.js").Policy} Policy
  * @typedef {import("./proof.js").Proof} Proof
  * @typedef {import("./report.js").Report} Report
@@ -30,11 +31,12 @@ export function refusalIsFault(report, check, place, run) {
 
 /**
  * A1 and A2 but for CP0. The first invalid checkpoint is named; those after it are not looked at. One of another origin or without a quorum is
- * a fault, and still usable. @param {Proof} proof @param {Policy | null} policy @param {Report} report
+ * a fault, and still usable. The second part of a note is left for A6. @param {Proof} proof @param {KeyList | null} keys @param {Report} report
  * @returns {Seen[] | null} none usable if one is invalid, or if no key list says whose signatures count
  */
-export function readCheckpoints(proof, policy, report) {
-  if (!policy) return null;
+export function readCheckpoints(proof, keys, report) {
+  if (!keys) return null;
+  const { policy, second } = keys;
   /** @type {Seen[]} */
   const seen = [];
   const last = proof.checkpoints.length - 1;
@@ -43,7 +45,8 @@ export function readCheckpoints(proof, policy, report) {
     const place = `checkpoint ${n}`;
     const valid = refusalIsFault(report, check, place, () => {
       const note = parseCheckpoint(text);
-      seen.push({ ...note, times: judgeNote(note, policy) });
+      const [lines, rest] = second ? partsOf(note, policy) : [note.lines, []];
+      seen.push({ ...note, times: judgeNote({ ...note, lines }, policy), rest });
     });
     if (!valid) {
       report.skip(["A2"], "no_checkpoint");
@@ -93,10 +96,14 @@ export function judgeMoments(draw, seen, indexOf, report, placeOf) {
 /** T5: a quorum saw the unsealing time pass before the first unsealing. @param {Draw} draw @param {Seen[]} seen
  * @param {import("./note.js").Policy} policy @param {number} index of the first unsealing @param {Report} report */
 export function judgeUnsealingTime(draw, seen, policy, index, report) {
-  const from = draw.commit.unsealing.not_before;
-  const shown = seen.some(({ size, times }) => {
+  if (!timePassed(seen, policy, draw.commit.unsealing.not_before, index)) report.fault("T5", "unsealing_time_not_witnessed");
+}
+
+/** Whether a quorum cosigned, at or after a time, a checkpoint that does not hold what is at an index. @param {Seen[]} seen @param {Policy} policy
+ * @param {number} from @param {number} index */
+export function timePassed(seen, policy, from, index) {
+  return seen.some(({ size, times }) => {
     const late = [...times].filter(([, time]) => time >= from).map(([name]) => name);
     return size <= index && reachesQuorum(policy, new Set(late));
   });
-  if (!shown) report.fault("T5", "unsealing_time_not_witnessed");
 }

@@ -55,8 +55,8 @@ export const EXPLANATIONS = {
     "At least one supervisor and one contributor are not of the operator's body. A failure means that one body could have done everything by itself.",
   ],
   A6: [
-    "若密钥清单规定了第二组（抗量子）见证人，他们也须签名。目前的清单没有这一项。",
-    "Where the key list asks for a second group of witnesses they must have signed, too. Present lists do not.",
+    "密钥清单若规定了第二组见证人（抗量子密钥），每个检查点也须由他们中足够多的人及时联署。不通过说明缺少签名、签名无效或时间不符；未规定时不适用。",
+    "Where the key list names a second group of witnesses, with keys that withstand quantum computers, enough of them cosigned every checkpoint in time. A failure means that such signatures are missing, wrong or late.",
   ],
   C1: [
     "每一步都是规则允许在那个时候做的，例如不能在结果可以算出之后再筛人。不通过说明有步骤违规。",

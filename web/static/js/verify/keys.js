@@ -8,17 +8,18 @@ import { Refused, compareText, hex, increasing, same } from "./bytes.js";
 import { canonical, parse, without } from "./canonical.js";
 import { verifies } from "./ed25519.js";
 import { PAE, sha256 } from "./hash.js";
-import { ED25519, parsePolicy, parseVKey } from "./note.js";
-import { bytes, choice, digest, int, list, name, object, text, version } from "./shapes.js";
+import { ED25519, MLDSA_COSIGNATURE, parsePolicy, parseVKey } from "./note.js";
+import { bytes, choice, digest, int, list, name, object, optional, text, version } from "./shapes.js";
 
 const MOST_BYTES = 4 * 2 ** 20;
 const TYPE = "application/vnd.lotroom.keylist.v1+json";
+const MOST_SECOND = 16;
 const ROLES = /** @type {const} */ (["operator", "staff", "supervisor", "contributor", "gateway", "monitor", "authority"]);
 
 /** @typedef {typeof ROLES[number]} Role */
 /** @typedef {{name: string, role: Role, body: string, held: string, key: Uint8Array, vrf: Uint8Array}} Entry */
 /** @typedef {{version: number, digest: Uint8Array, entries: Map<string, Entry>, policy: import("./note.js").Policy,
- *   networks: import("./beacon.js").Network[]}} KeyList */
+ *   second: import("./note.js").Policy | null, networks: import("./beacon.js").Network[]}} KeyList */
 
 /** Hex of 32 bytes, or nothing. @type {import("./shapes.js").Shape<Uint8Array>} */
 const keyOrNothing = (value, place) => (value === "" ? new Uint8Array(0) : bytes(32)(value, place));
@@ -28,7 +29,7 @@ const entry = object({
 });
 const list1 = object({
   entries: list(entry, 1, 1000), networks: list(network, 0, 10), policy: text(1, 100_000), previous: digest,
-  sigs: list(object({ key: name, sig: bytes(64) }), 0, 1000), version: int(1, 1_000_000),
+  second_policy: optional(text(1, 100_000)), sigs: list(object({ key: name, sig: bytes(64) }), 0, 1000), version: int(1, 1_000_000),
 });
 /** @type {import("./shapes.js").Shape<{fields: ReturnType<typeof list1>, json: any}>} */
 const withJson = (value, place) => ({ fields: list1(value, place), json: value });
@@ -73,7 +74,19 @@ function judge(fields, json, place) {
   const { networks } = fields;
   if (!increasing(networks.map((each) => each.name), compareText)) throw new Refused("not_sorted", {}, place);
   for (const each of networks) for (const { key } of each.nodes) once(key, each.name);
-  return { version: fields.version, digest: sha256(canonical(json)), entries, policy, networks };
+  const second = fields.second_policy === undefined ? null : secondPolicy(fields.second_policy, policy, place);
+  for (const key of second?.witnesses.values() ?? []) once(key.key, key.name);
+  return { version: fields.version, digest: sha256(canonical(json)), entries, policy, second, networks };
+}
+
+/** The policy of the second quorum (keys-7): the same log, a quorum, one key for each witness. @param {string} source
+ * @param {import("./note.js").Policy} policy @param {string} place */
+function secondPolicy(source, policy, place) {
+  const second = parsePolicy(source, MLDSA_COSIGNATURE);
+  const names = new Set([...second.witnesses.values()].map((key) => key.name));
+  if (second.log.text !== policy.log.text || second.quorum === "none" || names.size < second.witnesses.size || names.size > MOST_SECOND)
+    throw new Refused("bad_second_policy", { most: MOST_SECOND }, place);
+  return second;
 }
 
 /** A successor: signed by more than half of the supervisors before, and by nobody else (keys-3).

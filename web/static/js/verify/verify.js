@@ -19,6 +19,7 @@ import { verifyReceipt } from "./receipt.js";
 import { judgeSigners } from "./signers.js";
 import { judgeBeacon, networkOf } from "./verify_beacon.js";
 import { verifyRoll } from "./verify_roll.js";
+import { judgeSecondQuorum } from "./verify_second.js";
 
 /**
  * @typedef {{proof: Uint8Array, keys?: Uint8Array | null, roll?: Uint8Array | null, receipt?: Uint8Array | null}} Files
@@ -30,7 +31,7 @@ import { verifyRoll } from "./verify_roll.js";
 
 const NEEDS_COMMIT = ["T1", "T2", "R1", "A5", "C5", "R3", "V1", "R2", "R4", "D4", "D5", "T3", "T4"];
 const NEEDS_RESULT = ["T2", "T3", "T4", "R2", "R4", "D4", "D5"];
-const NEEDS_KEYS = ["A1", "A2", "A3", "A5", "C3", "T5"];
+const NEEDS_KEYS = ["A1", "A2", "A3", "A5", "A6", "C3", "T5"];
 
 /** @param {Event} event */
 export function placeOf(event) {
@@ -50,9 +51,10 @@ export function verify(files) {
   const newest = versions[versions.length - 1] ?? null;
   const keys = draw.commit ? ruling(versions, draw.commit.keys) : newest;
   judgeOrder(proof, report);
-  const seen = readCheckpoints(proof, (keys ?? newest)?.policy ?? null, report);
+  const seen = readCheckpoints(proof, keys ?? newest, report);
   judgeBeacons(proof, project, seen, lists, report);
   judgeAttempts(proof, project, seen, keys, report);
+  judgeSecond(proof, project, seen, keys, lists, report);
   const monitored = judgeMap(proof, project, keys, report);
   if (keys) judgeBodies(draw, keys, report);
   if (draw.commit) {
@@ -166,6 +168,18 @@ function judgeBeacons(proof, project, seen, lists, report) {
   for (const draw of attempts) judgeBeacon(draw, lists(draw.commits[0]), seen, indexOf, report, placeOf);
 }
 
+/** A6. @param {Proof} proof @param {Project} project @param {import("./checkpoints.js").Seen[] | null} seen @param {KeyList | null} keys
+ * @param {(event: Event) => KeyList | null} lists @param {Report} report */
+function judgeSecond(proof, project, seen, keys, lists, report) {
+  if (!keys) report.skip(["A6"], "no_key_list");
+  else if (!keys.second) report.skip(["A6"], "no_second_quorum", "not_applicable");
+  else if (!seen) report.skip(["A6"], "no_checkpoint");
+  else {
+    const log = { lists, placeOf, indexOf: indexesOf(proof), firstUnsealed: firstUnsealing(proof, project.draw) };
+    judgeSecondQuorum(project.attempts, seen, keys.second, log, report);
+  }
+}
+
 /** The first `unsealed` of the last attempt, lawful or not. @param {Proof} proof @param {Draw} draw */
 function firstUnsealing(proof, draw) {
   const begin = proof.events.findIndex(({ event }) => event === draw.opened);
@@ -224,7 +238,6 @@ function judgeBodies(draw, keys, report) {
 /** What was not looked at, and why. @param {Files} files @param {Proof} proof @param {Project} project @param {KeyList | null} keys @param {Report} report */
 function giveReasons(files, proof, project, keys, report) {
   const { draw } = project;
-  report.skip(["A6"], "no_second_quorum", "not_applicable");
   if (!keys) report.skip(NEEDS_KEYS, "no_key_list");
   if (keys?.policy.quorum === "none") report.skip(["A1", "A2", "C3", "T2", "T5"], "no_witnesses");
   if (!proof.monitors.length) report.skip(["C3"], "no_monitor");

@@ -17,6 +17,7 @@ const MARGIN_SECONDS = 60;
  * @typedef {import("./events.js").Event} Event
  * @typedef {import("./report.js").Report} Report
  * @typedef {import("./beacon.js").Network} Network
+ * @typedef {import("./note.js").Policy} Policy
  */
 
 /** The network that a commit names, if the key list pins it. @param {Draw} draw @param {KeyList | null} keys @returns {Network | null} */
@@ -68,13 +69,21 @@ function judgeRoundTimes(draw, pinned, report, placeOf) {
 
 /** T2, and the checkpoints of T4. @param {Stage} stage @param {number} due @param {Seen[]} seen @param {KeyList} keys
  * @param {(event: Event) => number} indexOf @param {Report} report @param {(event: Event) => string} placeOf */
-function judgeWitnesses({ kind, cause, given, outcome, lots }, due, seen, { policy }, indexOf, report, placeOf) {
-  const result = /** @type {Event} */ (outcome);
-  /** @param {Seen} checkpoint @param {number} time whether a quorum cosigned at or before this time */
-  const quorumBy = ({ times }, time) => reachesQuorum(policy, new Set([...times].filter(([, at]) => at <= time).map(([name]) => name)));
+function judgeWitnesses(stage, due, seen, { policy }, indexOf, report, placeOf) {
+  const result = /** @type {Event} */ (stage.outcome);
+  if (!inTime(stage, due, seen, policy, indexOf)) report.fault("T2", "not_witnessed_before_round", { round: stage.lots }, placeOf(result));
+  if (seen.some((checkpoint) => checkpoint.size > indexOf(result) && quorumBy(checkpoint, due - 1, policy)))
+    report.fault("T4", "value_before_its_round", { round: stage.lots }, placeOf(result));
+}
+
+/** Whether a quorum cosigned what the lots rest on early enough. @param {Stage} stage @param {number} due @param {Seen[]} seen @param {Policy} policy
+ * @param {(event: Event) => number} indexOf */
+export function inTime({ kind, cause, given }, due, seen, policy, indexOf) {
   const rests = kind === "round" ? cause : given[given.length - 1]?.event ?? cause;
-  const early = seen.some((checkpoint) => checkpoint.size > indexOf(rests) && quorumBy(checkpoint, due - MARGIN_SECONDS));
-  if (!early) report.fault("T2", "not_witnessed_before_round", { round: lots }, placeOf(result));
-  if (seen.some((checkpoint) => checkpoint.size > indexOf(result) && quorumBy(checkpoint, due - 1)))
-    report.fault("T4", "value_before_its_round", { round: lots }, placeOf(result));
+  return seen.some((checkpoint) => checkpoint.size > indexOf(rests) && quorumBy(checkpoint, due - MARGIN_SECONDS, policy));
+}
+
+/** Whether a quorum cosigned at or before a time. @param {Seen} checkpoint @param {number} time @param {Policy} policy */
+function quorumBy({ times }, time, policy) {
+  return reachesQuorum(policy, new Set([...times].filter(([, at]) => at <= time).map(([name]) => name)));
 }
