@@ -26,6 +26,7 @@ from drawing.events import (
     Opened,
     Replaced,
     Result,
+    Screened,
     Signature,
     SteppedIn,
 )
@@ -33,6 +34,7 @@ from drawing.keys import keys_bytes
 from drawing.lots import candidates, may_step_in
 from drawing.note import Checkpoint, cosign, sign_note, signature_line, subtree_message
 from drawing.openings import parse_openings, write_openings
+from drawing.pool import employer_tag
 from drawing.proof import Proof, parse_proof, proof_bytes
 from drawing.receipt import receipt_bytes
 from drawing.roll import Removed, roll_file
@@ -611,6 +613,27 @@ def a_reserve_who_steps_in_for_another_slot() -> Files:  # spec: draw-6.5
     world.open(), world.commit(), world.contribute(), world.result(), world.answer(left=(0, 1))
     world.log(SteppedIn((Move(3, 1),), world.project.draw.round), "centre/operator")
     world.round(), world.finish()
+    return world.files()
+
+
+@lie("D6")
+def a_bidder_list_that_unseats_somebody_who_is_not_on_it() -> Files:
+    world = World(tamper=swap(Screened, lambda body: replace(body, slots=tuple(sorted({*body.slots, 0})))))  # type: ignore[type-var, arg-type]
+    world.open(), world.commit(), world.contribute(), world.result(), world.answer()
+    world.screen(("UNIT-zz",))
+    world.replace(), world.finish()
+    return world.files()
+
+
+@lie("D6")
+def a_bidder_list_that_spares_somebody_who_is_on_it() -> Files:
+    """A reserve stays in its slot although its row is removed; nobody notices later, for it never steps in."""
+    world = World(tamper=swap(Screened, lambda body: replace(body, slots=())))  # type: ignore[type-var, arg-type]
+    world.open(), world.commit(), world.contribute(), world.result(), world.answer()
+    reserve = world.project.draw.slots[3].tag
+    employer = world.roll.employers[world.roll.place_of[reserve]]
+    world.screen(next((f"UNIT-{e}",) for e in "cdefghijklmnop" if employer_tag(world.secret("draw"), f"UNIT-{e}") == employer))
+    world.finish()
     return world.files()
 
 

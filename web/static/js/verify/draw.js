@@ -85,6 +85,8 @@ export class Draw {
     this.moments = [];
     /** @type {{event: Event, sat: string[]}[]} each batch of answers, with who sat in each slot before it: tags in hex, "" for nobody */
     this.answered = [];
+    /** @type {{event: Event, sat: string[]}[]} each screening after the result likewise */
+    this.hits = [];
     /** @type {Event | null} */
     this.firstUnsealed = null;
     /** @type {Event | null} */
@@ -104,6 +106,11 @@ export class Draw {
 
   get openSlots() {
     return this.slots.flatMap((slot, n) => (isOpen(slot) ? [n] : []));
+  }
+
+  /** Who sits in each slot: tags in hex, "" for nobody. @returns {string[]} */
+  get occupants() {
+    return this.slots.map((slot) => hex(occupant(slot) ?? new Uint8Array(0)));
   }
 
   /** What a later check needs of the moment before this event. @param {Event} event */
@@ -302,7 +309,7 @@ const EFFECTS = {
       else fault("C1", "nobody_to_notify", { slot });
   },
   answers({ draw }, event, fault) {
-    draw.answered.push({ event, sat: draw.slots.map((slot) => hex(occupant(slot) ?? new Uint8Array(0))) });
+    draw.answered.push({ event, sat: draw.occupants });
     judgeItems(draw, event, event.body.answers, "answers_disordered", fault);
     for (const { slot, state } of event.body.answers)
       if (!isToAnswer(draw.slots[slot], state)) fault("C1", "nobody_to_answer", { slot });
@@ -327,6 +334,7 @@ const EFFECTS = {
       if (event.body.lots !== undefined) fault("C1", "round_named_without_need");
       return;
     }
+    draw.hits.push({ event, sat: draw.occupants });
     const named = draw.phase === "open" && hasBeacon(draw);
     for (const slot of event.body.slots)
       if (occupant(draw.slots[slot])) leave(draw, slot);

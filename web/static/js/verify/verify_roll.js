@@ -206,9 +206,15 @@ class Again {
     });
   }
 
+  /** The lists are the stated ones; after the result each sends away exactly those whose rows it removes. */
   judgeScreenings() {
     for (const [event, section] of this.removed)
       if (!same(removedDigest(section), event.body.rows)) this.report.fault("D6", "other_removed_rows", {}, this.placeOf(event));
+    for (const { event, sat } of this.draw.hits) {
+      const barred = new Set(this.removed.get(event)?.tags);
+      const due = sat.flatMap((tag, slot) => (barred.has(tag) ? [slot] : []));
+      if (due.join() !== event.body.slots.join()) this.report.fault("D6", "other_slots_left", {}, this.placeOf(event));
+    }
   }
 
   /** How it stands now. */
