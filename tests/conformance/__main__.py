@@ -51,7 +51,7 @@ def main(words: list[str] | None = None) -> int:
         make.add_argument("--count", type=int, default=0, help="about so many, from every class; 0: all")
     check = commands.add_parser("run")
     check.add_argument("folder", type=Path)
-    check.add_argument("--without", default="", help="what the verifier cannot do, of openings,receipt,roll,curve, with commas")
+    check.add_argument("--without", default="", help="what the verifier cannot do, of openings,receipt,roll,curve,mldsa, with commas")
     check.add_argument("--single", action="store_true", help="start the verifier once per case")
     check.add_argument("--skipped", action="store_true", help="compare also which checks were skipped")
     check.add_argument("verifier", nargs="*", metavar="-- COMMAND")

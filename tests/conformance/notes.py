@@ -162,13 +162,13 @@ LAWFUL: dict[str, Callable[[str], str]] = {
     "address_of_a_witness": lambda text: text.replace("\nwitness w1", " https://w0.example/\nwitness w1"),
     "address_of_the_log": lambda text: text.replace("\nwitness w0", " https://log.example/\nwitness w0"), "all": lambda text: text.replace("most 2", "most all"),
     "any": lambda text: text.replace("most 2", "most any"), "one_witness": lambda text: text.replace("quorum most", "quorum w1"),
-    "group_in_a_group": lambda text: text.replace("quorum most", "group two any w0 most\nquorum two"), "unused_group": lambda text: text.replace(
-        "quorum most", "group two any w0\nquorum most"),
+    "group_in_a_group": lambda text: text.replace("quorum most", "group two any most\nquorum two"), "unused_group": lambda text: text.replace(
+        "quorum most", "group two any most\nquorum most"),
     "quorum_first_of_its_use": lambda text: text.replace("quorum most\n", "quorum most\n# end"), "names_of_any_letters": lambda text: text.replace("most", "多数"),
 }  # fmt: skip
 UNLAWFUL: dict[str, Callable[[str], str]] = {
     "empty": lambda text: "#", "no_log": lambda text: text[text.index("witness") :], "two_logs": lambda text: text.split("\n")[0] + "\n" + text,
-    "no_quorum": lambda text: text.replace("quorum most\n", ""), "two_quorums": lambda text: text + "quorum most\n", "unknown_quorum": lambda text: text.replace(
+    "member_of_two_groups": lambda text: text.replace("quorum most", "group two any w0\nquorum most"), "no_quorum": lambda text: text.replace("quorum most\n", ""), "two_quorums": lambda text: text + "quorum most\n", "unknown_quorum": lambda text: text.replace(
         "quorum most", "quorum least"),
     "unknown_member": lambda text: text.replace("w1 w2\n", "w1 w3\n"), "member_twice": lambda text: text.replace("w1 w2\n", "w1 w1\n"),
     "group_of_itself": lambda text: text.replace("w1 w2\n", "w1 most\n"), "group_of_a_later_one": lambda text: text.replace(

@@ -24,7 +24,7 @@ CURVE = {"a_beacon_value_of_another_round", "a_beacon_value_of_another_round_in_
 def cases() -> Iterator[Planned]:
     for name, make in LIES.items():
         check = name.partition("_")[0]
-        needs = ("curve",) if make.__name__ in CURVE else ()
+        needs = ("curve",) if make.__name__ in CURVE else ("mldsa",) if check == "A6" else ()
 
         def told(make=make, check=check, needs=needs, *, openings: bool) -> Case:  # type: ignore[no-untyped-def]
             files: Files = make()
