@@ -105,6 +105,25 @@ def test_files_come_in_any_order_and_are_known_by_what_is_in_them(open_page, tmp
     expect(page.locator(".headlines")).to_contain_text("no trusted key list")
 
 
+def test_a_verdict_is_never_that_of_files_that_are_gone(open_page, tmp_path):
+    """Files change faster than the worker answers: what stands in the end is about the files that are there in the end."""
+    page = open_page("en-GB")
+    bad = tampered(ROUND, tmp_path / "proof.json")
+    give(page, ROUND / "proof.json", ROUND / "keys.json", ROUND / "roll.bin")
+    expect(page.locator(".verdict .big")).to_have_text("All checks that could be made passed")
+    for _ in range(10):
+        page.evaluate("document.querySelector('[aria-label=\"Remove Key list\"]').click()")
+        give(page, ROUND / "keys.json")
+        give(page, bad)
+        give(page, ROUND / "proof.json")
+        page.evaluate("document.querySelector('[aria-label=\"Remove Key list\"]').click()")
+        expect(page.locator(".headlines")).to_contain_text("no trusted key list")
+        give(page, ROUND / "keys.json", bad)
+        expect(page.locator(".verdict .big")).to_have_text("Not valid")
+        give(page, ROUND / "proof.json")
+        expect(page.locator(".verdict .big")).to_have_text("All checks that could be made passed")
+
+
 def test_a_tampered_proof_is_red_at_the_right_check_and_says_why(open_page, tmp_path):
     page = open_page()
     give(page, tampered(ROUND, tmp_path / "proof.json"), ROUND / "keys.json", ROUND / "roll.bin")

@@ -63,6 +63,7 @@ async function verifyAll() {
     if (turn !== state.turn) return;
     state.answer = answer;
   } catch (error) {
+    if (turn !== state.turn) return;
     state.broken = String(/** @type {Error} */ (error).message);
   }
   state.working = false;

@@ -1,5 +1,8 @@
 /**
  * Verifying without freezing the page: a worker made of this page's own program, and the main thread where there is none.
+ *
+ * Every question to the worker has a number, and its answer the same one: files may change while the worker is busy, and the answer about
+ * the old files must never be taken for one about the new.
  */
 
 import { reportJson } from "../verify/json.js";
@@ -16,10 +19,11 @@ function answerTo(files) {
 /** What the program does inside a worker. */
 export function serve() {
   self.onmessage = ({ data }) => {
+    const { number, files } = data;
     try {
-      self.postMessage({ answer: answerTo(data) });
+      self.postMessage({ number, answer: answerTo(files) });
     } catch (error) {
-      self.postMessage({ broken: String(error) });
+      self.postMessage({ number, broken: String(error) });
     }
   };
 }
@@ -30,12 +34,13 @@ function startWorker(program) {
     const worker = new Worker(URL.createObjectURL(new Blob([program], { type: "text/javascript" })));
     worker.onerror = () => reject(new Error("no worker"));
     worker.onmessage = () => resolve(worker);
-    worker.postMessage({ proof: new Uint8Array(0) });
+    worker.postMessage({ number: 0, files: { proof: new Uint8Array(0) } });
   });
 }
 
 /** @type {Promise<Worker | null> | null} */
 let ready = null;
+let asked = 0;
 
 /** @param {import("../verify/verify.js").Files} files @param {string} program @returns {Promise<Answer>} */
 export async function run(files, program) {
@@ -46,7 +51,15 @@ export async function run(files, program) {
     return answerTo(files);
   }
   return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => (data.answer ? resolve(data.answer) : reject(new Error(data.broken)));
-    worker.postMessage(files);
+    const number = ++asked;
+    /** @param {MessageEvent} event */
+    const hear = ({ data }) => {
+      if (data.number !== number) return;
+      worker.removeEventListener("message", hear);
+      if (data.answer) resolve(data.answer);
+      else reject(new Error(data.broken));
+    };
+    worker.addEventListener("message", hear);
+    worker.postMessage({ number, files });
   });
 }
