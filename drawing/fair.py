@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from math import factorial, prod
@@ -92,9 +92,18 @@ class Field:
             rows[kind].append(row)
         return rows
 
+    def weighed(self, weights: Weights | None) -> Field:
+        """The same people with other weights. What was already grouped is kept, for it does not depend on them."""
+        other = replace(self, weights=weights)
+        other.__dict__.update({name: self.__dict__[name] for name in _GROUPED if name in self.__dict__})
+        return other
+
     def weights_of(self, number: int, kind: int) -> Sequence[int]:
         """The weights of a type's people in a class of employers, one for each of the type's seats."""
         return self.weights[number][kind] if self.weights is not None else (1,) * len(self.types[kind].seats)
+
+
+_GROUPED = ("groups", "classes", "class_of", "members", "rows_of_type")
 
 
 @dataclass(frozen=True, slots=True)

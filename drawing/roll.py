@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -65,15 +65,18 @@ class Roll:
     @cached_property
     def field(self) -> Field:
         """The people, with the table's weights. Raises Refused where the table is not one of these people."""
-        people = Field(self.types, self.type_numbers, self.employers)
-        return replace(people, weights=self.table.weights) if self.table else people
+        return self._people.weighed(self.table.weights) if self.table else self._people
+
+    @cached_property
+    def _people(self) -> Field:
+        return Field(self.types, self.type_numbers, self.employers)
 
     @cached_property
     def table(self) -> Table | None:
         """Weights and prices under `fair/1`. Raises Refused where it cannot be read."""
         if not self.table_bytes:
             return None
-        return read_table(self.table_bytes, Field(self.types, self.type_numbers, self.employers), "roll.table")
+        return read_table(self.table_bytes, self._people, "roll.table")
 
     @cached_property
     def digest(self) -> RollDigest:

@@ -302,7 +302,7 @@ def _bodies(draw: Draw, proof: Proof, rulers: Rulers, tally: Tally) -> None:
 
 def _timing(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers: Rulers, tally: Tally) -> None:
     """A1 (CP0), T3, T4 for every commit and extension, by positions in the log; T5 for the unsealing."""
-    index = {logged.event.head.seq: logged.index for logged in proof.events}
+    index = _indexes(proof)
     if not notes:
         tally.skip("no_checkpoint", "T3", "T4", "T5")
         return
@@ -352,7 +352,7 @@ def _stage_timing(stage: Stage, index: dict[int, int], sizes: list[int], tally: 
 
 def _beacons(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers: Rulers, tally: Tally) -> None:
     """R1, R2, T1, T2 and T4 of every attempt that rests on a beacon, under the key list that rules the attempt."""
-    index = {logged.event.head.seq: logged.index for logged in proof.events}
+    index = _indexes(proof)
     for draw in project.attempts:
         if draw.beacon is None:
             continue
@@ -361,7 +361,7 @@ def _beacons(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rul
             tally.skip("no_key_list", "R1", "R2", "T1", "T2")
             continue
         place = f"event {draw.commits[0].head.seq} (committed)"
-        network = keys.by_chain.get(draw.beacon.network)
+        network = _network(draw, keys)
         if network is None:
             tally.fail("R1", "unknown_network", place)
             tally.skip("network_not_pinned", "R2", "T1", "T2")
@@ -372,6 +372,16 @@ def _beacons(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rul
         for stage in draw.stages:
             if stage.outcome is not None and stage.lots:
                 _beacon_stage(stage, network, index, notes, tally)
+
+
+def _network(draw: Draw, keys: KeyList | None) -> Network | None:
+    """The network that a draw rests on, where it has a beacon and the list pins it."""
+    return keys.by_chain.get(draw.beacon.network) if keys is not None and draw.beacon is not None else None
+
+
+def _indexes(proof: Proof) -> dict[int, int]:
+    """Where in the log each event is, by its number."""
+    return {logged.event.head.seq: logged.index for logged in proof.events}
 
 
 def _round_times(draw: Draw, beacon: Beacon, network: Network, proof: Proof, tally: Tally) -> None:
@@ -467,10 +477,9 @@ def _second_times(proof: Proof, project: Project, notes: tuple[CheckedNote, ...]
     commit, unsealed = project.draw.commit, _first_unsealed(proof, project.draw)
     if commit is not None and unsealed is not None and not _time_passed(commit, unsealed, notes):
         tally.fail("A6", "unsealing_time_not_witnessed", f"event {unsealed.event.head.seq} (unsealed)")
-    index = {logged.event.head.seq: logged.index for logged in proof.events}
+    index = _indexes(proof)
     for draw in project.attempts:
-        keys = rulers.of(draw.attempt)
-        network = keys.by_chain.get(draw.beacon.network) if keys is not None and draw.beacon is not None else None
+        network = _network(draw, rulers.of(draw.attempt))
         if network is None:
             continue
         for stage in draw.stages:
@@ -569,7 +578,7 @@ def _headlines(draw: Draw, chain: KeyChain | None, rulers: Rulers, monitored: bo
     elif draw.phase is not Phase.CLOSED:
         lines.append("open")
     terms = draw.terms
-    network = keys.by_chain.get(draw.beacon.network) if keys is not None and draw.beacon is not None else None
+    network = _network(draw, keys)
     if isinstance(network, Local) and network.operator_can_sign:
         lines.append("beacon_held_by_operator")
     if draw.commit is not None and draw.beacon is None and not draw.commit.round_contributors:
@@ -587,7 +596,7 @@ def _beacon_facts(draw: Draw, rulers: Rulers) -> dict[str, Any]:
         return {}
     if draw.beacon is None:
         return {"kind": "none"}
-    network = rulers.last.by_chain.get(draw.beacon.network) if rulers.last else None
+    network = _network(draw, rulers.last)
     rounds = [draw.beacon.round, *(stage.lots for stage in draw.stages if stage.kind != "panel" and stage.lots)]
     return {
         "kind": draw.beacon.kind,

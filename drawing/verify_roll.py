@@ -114,7 +114,7 @@ def _committed(rolls: Rolls, draw: Draw, tally: Tally) -> bool:
     return good
 
 
-def need_of(rolls: Rolls, draw: Draw, event: Event, roll: Roll, terms: Terms) -> Need:
+def _need(rolls: Rolls, draw: Draw, event: Event, roll: Roll, terms: Terms) -> Need:
     """What was to be drawn when the terms of a commit or an extension were fixed."""
     if isinstance(event.body, Extended):
         slots, gone = next((slots, gone) for each, slots, gone in draw.choices if each is event)
@@ -132,7 +132,7 @@ def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> Fairness | None:
         terms = rolls.at(event.head.seq + 1)[0]
         place = f"event {event.head.seq} ({event.type})"
         try:
-            need = need_of(rolls, draw, event, roll, terms)
+            need = _need(rolls, draw, event, roll, terms)
             if count(roll.field, need) != terms.total:
                 tally.fail("F1", "other_total", place)
             chances = numerators(roll.field, need)

@@ -247,7 +247,7 @@ def of_library(records: Sequence[bytes], request: Request, method: str = "") -> 
         bound=certified.bounds[0],
         reached=min(Fraction(crowd.least, total * crowd.weight) for crowd in groups.values()),
         impossible=impossible,
-        panels=count(_unweighted(made.roll.field), need),
+        panels=count(made.roll.field.weighed(None), need),
         excluded=excluded(made, request),
         small_pool=small_pool(made.roll, made.plan),
     )
@@ -261,10 +261,6 @@ def _pool(records: Sequence[bytes], request: Request) -> tuple[Material, Need]:
     if count(made.roll.field, need) == 0:
         raise Refused("no_lawful_panel", "request")
     return made, need
-
-
-def _unweighted(people: Field) -> Field:
-    return Field(people.types, people.type_numbers, people.employers)
 
 
 def _shares(doing: Work, plan: Plan, need: Need) -> tuple[list[tuple[int, int]], tuple[Impossible, ...]]:
@@ -353,7 +349,7 @@ def _by_leximin(records: Sequence[bytes], request: Request) -> Standing:
     lottery = make_lottery(Task(panel, ("seat", "site", "recent"), tuple(quotas), tuple(Kind(many, each) for each, many in kinds)))
     report = replace(
         of_lottery(lottery),
-        panels=count(_unweighted(people), need),
+        panels=count(people.weighed(None), need),
         excluded=excluded(made, request),
         small_pool=small_pool(made.roll, made.plan),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from hashlib import file_digest
 from pathlib import Path
 
 from drawing.errors import Refused
@@ -57,3 +58,9 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     if path.exists() or path.is_symlink():
         raise Refused("file_exists", str(path))
     write_whole(path, data, mode)
+
+
+def digest_of(path: Path) -> bytes:
+    """SHA-256 of a file of any size."""
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").digest()

@@ -72,7 +72,7 @@ def find_targets(field: Field, need: Need) -> Targets:
 def _unweighted(field: Field, need: Need) -> Work:
     """The same people, all of weight 1: who can be drawn at all does not depend on weights."""
     ones = [{kind: (1,) * len(field.types[kind].seats) for kind, _ in kinds} for kinds in field.classes]
-    return work(Field(field.types, field.type_numbers, field.employers, ones), need)
+    return work(field.weighed(ones), need)
 
 
 def _crowded(doing: Work, groups: Mapping[Group, Crowd], shares: Mapping[Group, float], priced: frozenset[int]) -> frozenset[int]:
@@ -418,7 +418,7 @@ def fit(field: Field, need: Need) -> Table:
 
 def with_table(field: Field, table: Table) -> Field:
     """The same people with the weights of a table."""
-    return Field(field.types, field.type_numbers, field.employers, table.weights)
+    return field.weighed(table.weights)
 
 
 def _proportional(chances: Chances, goal: Floats, use: Floats) -> Floats:

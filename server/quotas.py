@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from drawing.errors import Refused
 from drawing.lottery import MAX_PEOPLE, Kind, Quota, Task
+from server.files import digest_of
 from server.library.read_sheet import csv_rows
 
 Rows = Iterable[tuple[int, Sequence[Any]]]
@@ -37,7 +37,7 @@ def read_assembly(respondents: Path, categories: Path, panel: int) -> Assembly:
     rows = _read_respondents(respondents, features, quotas)
     values = sorted(rows)
     task = Task(panel, features, quotas, tuple(Kind(len(rows[each]), each) for each in values))
-    return Assembly(task, tuple(tuple(rows[each]) for each in values), _digest(respondents), _digest(categories))
+    return Assembly(task, tuple(tuple(rows[each]) for each in values), digest_of(respondents), digest_of(categories))
 
 
 def read_quotas(path: Path) -> tuple[tuple[str, ...], tuple[Quota, ...]]:
@@ -125,11 +125,3 @@ def _whole(text: str, place: str) -> int:
     if int(text) > MAX_PEOPLE:
         raise Refused("out_of_range", place, least=0, most=MAX_PEOPLE)
     return int(text)
-
-
-def _digest(path: Path) -> bytes:
-    hashed = sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            hashed.update(block)
-    return hashed.digest()

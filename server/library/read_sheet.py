@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +19,7 @@ import python_calamine
 
 from drawing.errors import Refused
 from drawing.events import MAX_TREE
+from server.files import digest_of
 from server.library.check_row import Row, RowError, check_row
 from server.library.columns import BY_TITLE, COLUMNS, REJECT_COLUMNS
 from server.spread import chunks, spread
@@ -54,7 +54,7 @@ def read_library(path: Path, progress: Callable[[int], None] | None = None) -> L
         raise Refused("unknown_file_kind", path.name)
     numbered = iter(rows)
     _, places = _header(numbered, path.name)
-    library = Library(_digest(path))
+    library = Library(digest_of(path))
     seen: dict[str, int] = {}
     for number, cells, row in _checked(numbered, places):
         library.rows_read += 1
@@ -90,14 +90,6 @@ def _checked(rows: Iterator[Numbered], places: list[int]) -> Iterator[tuple[int,
 
 def _check_chunk(places: list[int], rows: list[Numbered]) -> list[Row]:
     return [check_row(cells, places, number) for number, cells in rows]
-
-
-def _digest(path: Path) -> bytes:
-    hashed = sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            hashed.update(block)
-    return hashed.digest()
 
 
 def _ordered(cells: Sequence[Any], places: Sequence[int]) -> list[Any]:
