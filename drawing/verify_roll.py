@@ -149,7 +149,8 @@ def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> Fairness | None:
             tally.fail("D2", "other_sampler", place, named=terms.sampler)
         if roll.table is not None:
             fairness = _fairness(roll, roll.table, need, place, tally)
-            of_commit = of_commit or fairness
+            if event is rolls.rolls[0][0]:
+                of_commit = fairness
     return of_commit
 
 

@@ -10,7 +10,7 @@ import pytest
 from drawing.canonical import dumps
 from drawing.draw import NEXT, Phase, apply, replay
 from drawing.errors import Refused
-from drawing.events import parse_event
+from drawing.events import FAIR, parse_event
 from drawing.proof import parse_proof, proof_bytes
 from tests.conftest import counts
 from tests.scenario import PLAN, World, person
@@ -120,6 +120,25 @@ def dry(world: World) -> World:
     world.replace()
     world.answer(left=(2,))
     return world
+
+
+def test_what_a_report_says_of_fairness_is_of_the_commit_alone():
+    """Where the commit's certificate shows nothing, that of an extension must not stand in its place."""
+
+    def played(retable):  # type: ignore[no-untyped-def]
+        world = small_pool_world()
+        world.method, world.retable = FAIR, retable
+        dry(world)
+        world.retable = lambda table: table
+        world.extend(replace(world.plan, seats=(world.plan.seats[0], replace(world.plan.seats[1], professions=("A06",)))))
+        world.finish()
+        return world.verify()
+
+    honest = played(lambda table: table)
+    assert honest.failed == ()
+    assert set(honest.facts["fairness"]) == {"bound", "reached"}
+    lie = played(lambda table: replace(table, levels=(replace(table.levels[0], seats=(0,)), *table.levels[1:])))
+    assert (lie.failed, lie.facts["fairness"]) == (("F2",), {})
 
 
 def test_a_dead_end_is_left_by_wider_terms_with_new_contributions():
