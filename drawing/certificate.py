@@ -26,8 +26,7 @@ MAX_TABLE = 8 << 20
 MAX_PRICE = 1 << 50
 MAX_WEIGHT = 1 << 40
 UNIT = 1 << 64  # targets are whole multiples of 1/UNIT
-FEW_EMPLOYERS = 60
-FEW_PEOPLE = 200
+ALLOWED = Fraction(1, 100)  # how far chances may lie from what the prices promise: a part of what `fair/1` means
 Group = tuple[int, int]  # (type, class of employer if priced, else -1)
 
 price = whole(0, MAX_PRICE)
@@ -224,15 +223,6 @@ def certify(
 # The check ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def tolerance(field: Field) -> Fraction:
-    """How far a chance may lie from its target under `fair/1`: 2 in 100, with few people or few employers 5 in 100."""
-    few = len(field.groups) <= FEW_EMPLOYERS or len(field.type_numbers) < FEW_PEOPLE
-    return Fraction(5, 100) if few else Fraction(2, 100)
-
-
-REACHED = Fraction(97, 100)  # of a level's bound that the smallest chance of all who are not fixed before must reach
-
-
 @dataclass(frozen=True)
 class Fairness:
     """What the certificate says of the chances: all for F2 and F3 and for people to read."""
@@ -255,34 +245,32 @@ def check_fairness(field: Field, need: Need, table: Table) -> Fairness:
     faults: list[tuple[str, str, str, dict[str, Any]]] = []
     for number, bound in enumerate(certified.bounds):
         least = min((share[group] for group, at in certified.level.items() if at >= number), default=bound)
-        if least < REACHED * bound:
-            reached = {"reached": percent(least, bound), "least": percent(REACHED, Fraction(1))}
+        if least < (1 - ALLOWED) * bound:
+            reached = {"reached": percent(least, bound), "least": percent(1 - ALLOWED, Fraction(1))}
             faults.append(("F2", "bound_not_reached", f"level {number}", reached))
-    within = tolerance(field)
     for (kind, number), crowd in groups.items():
         target = certified.targets[kind, number]
         low, high = Fraction(crowd.least * UNIT, total * target), Fraction(crowd.most * UNIT, total * target)
-        if (low < 1 - within and number < 0) or high > 1 + within:
-            off = high if high > 1 + within else low
+        if (low < 1 - ALLOWED and number < 0) or high > 1 + ALLOWED:
+            off = high if high > 1 + ALLOWED else low
             faults.append(("F3", "chance_off_target", f"type {kind}", {"share": percent(off, Fraction(1))}))
     for number, level in enumerate(table.levels):
-        wasted = _wasted(groups, level, need, employers, total, within)
+        wasted = _wasted(groups, level, need, employers, total)
         faults += [("F3", "price_without_scarcity", f"level {number}", {"what": what}) for what in wasted]
     return Fairness(certified.bounds[0], min(share.values()), tuple(faults), groups, certified.targets)
 
 
-def _wasted(
-    groups: Mapping[Group, Crowd], level: Level, need: Need, employers: Mapping[int, int], total: int, within: Fraction
-) -> Iterator[str]:
+def _wasted(groups: Mapping[Group, Crowd], level: Level, need: Need, employers: Mapping[int, int], total: int) -> Iterator[str]:
     """What a level prices although it is not used up by those who pay for it: such prices fix people too low. Masses are in 1/total."""
-    allowed = within * total
+    allowed = ALLOWED * total
+    dearest = max(abs(cost) for cost in level.seats)
     for seat, (cost, count) in enumerate(zip(level.seats, need.counts, strict=True)):
         waste = 0
         for crowd in groups.values():
             if seat in crowd.seats:
                 lowest = min(level.seats[each] for each in crowd.seats)
                 waste += crowd.at[crowd.seats.index(seat)] * (cost - lowest)
-        if waste > allowed * count * abs(cost):
+        if waste > allowed * count * dearest:
             yield f"seat {seat}"
     for site, cost in zip(sorted(need.sites), level.sites, strict=True):
         if cost and sum(crowd.mass for crowd in groups.values() if crowd.site == site) > total + allowed:

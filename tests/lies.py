@@ -67,17 +67,18 @@ def flipped(data: bytes) -> bytes:
 
 
 def weigh(person: int, times: int) -> Callable[[Table], Table]:
-    """Somebody's weights so many hundredths of what is fair, where nobody else is of the same class and type."""
+    """Somebody's weights so many hundred-thousandths of what is fair, where nobody else is of the same class and type."""
 
     def change(table: Table) -> Table:
-        raised = {kind: tuple(max(1, each * times // 100) for each in seats) for kind, seats in table.weights[person].items()}
+        raised = {kind: tuple(max(1, each * times // 100_000) for each in seats) for kind, seats in table.weights[person].items()}
         return replace(table, weights=(*table.weights[:person], raised, *table.weights[person + 1 :]))
 
     return change
 
 
 def with_prices(change: Callable[[Level], Level]) -> Callable[[Table], Table]:
-    return lambda table: replace(table, levels=(change(table.levels[0]), *table.levels[1:]))
+    """Other prices at the last level."""
+    return lambda table: replace(table, levels=(*table.levels[:-1], change(table.levels[-1])))
 
 
 @lie("F2")
@@ -87,7 +88,7 @@ def prices_that_show_nothing() -> Files:
 
 @lie("F3")
 def a_friend_weighs_more() -> Files:
-    return World(method=FAIR, people=200, retable=weigh(0, 130)).whole().files()
+    return World(method=FAIR, people=200, retable=weigh(0, 130_000)).whole().files()
 
 
 @lie("F3")

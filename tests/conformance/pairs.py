@@ -6,16 +6,17 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 
 from drawing import merkle, vrf
 from drawing.draw import Phase
-from drawing.events import Abandoned, Body, Committed, NoBeacon, Placed, Result, Seat, Signature, Site, Unsealed
+from drawing.events import FAIR, Abandoned, Body, Committed, NoBeacon, Placed, Result, Seat, Signature, Site, Unsealed
 from drawing.note import Checkpoint, cosign, sign_note
 from drawing.proof import Monitored, Proof
 from drawing.verify import Files
 from tests.conformance.cases import Case, Planned
 from tests.conformance.histories import BARE, Setting, dried, to_the_result
-from tests.lies import with_openings, with_proof
+from tests.lies import weigh, with_openings, with_proof
 from tests.scenario import PLAN, START, World, person, swap
 
 Pair = Callable[[int], Files]  # 0: lawful, 1: not
@@ -509,6 +510,22 @@ def the_draw_s_secret_from_the_end_on(wrong: int) -> Files:
     world.check(), world.unseal()
     assert world.project.draw.phase is Phase.SEATED
     return replace(world.files(), openings=with_openings(world, draw_secret=world.secret("draw")).openings)
+
+
+@cache
+def heaviest() -> int:
+    """The largest weight, in hundred-thousandths of what is fair, that a friend may have and nothing fails."""
+    low, high = 100_000, 110_000
+    while high - low > 1:
+        middle = (low + high) // 2
+        fails = World(method=FAIR, people=200, retable=weigh(0, middle)).whole().verify(openings=False).failed
+        low, high = (low, middle) if fails else (middle, high)
+    return low
+
+
+@pair("F3")
+def the_most_that_a_friend_may_weigh(wrong: int) -> Files:
+    return World(method=FAIR, people=200, retable=weigh(0, heaviest() + wrong)).whole().files(openings=False)
 
 
 def cases() -> Iterator[Planned]:

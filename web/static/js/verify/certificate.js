@@ -4,8 +4,8 @@
  */
 
 const ONE = 1n << 64n;
-const FEW_EMPLOYERS = 60;
-const FEW_ROWS = 200;
+/** How far chances may lie from what the prices promise, in hundredths. */
+const ALLOWED = 1n;
 
 /**
  * @typedef {import("./counting.js").Question} Question
@@ -42,13 +42,12 @@ export function judgeCertificate(asked, table, counted, numerators, fault) {
     fault("F2", "bad_certificate", { place: "levels" });
     return;
   }
-  const allowed = roll.employers <= FEW_EMPLOYERS || roll.size < FEW_ROWS ? 5n : 2n;
   for (const { number, least, largest, target } of groups) {
     const aim = /** @type {bigint} */ (target) * counted.total;
-    const low = number < 0 && least * ONE * 100n < (100n - allowed) * aim;
-    if (largest * ONE * 100n > (100n + allowed) * aim || low) fault("F3", "chance_off_target");
+    const low = number < 0 && least * ONE * 100n < (100n - ALLOWED) * aim;
+    if (largest * ONE * 100n > (100n + ALLOWED) * aim || low) fault("F3", "chance_off_target");
   }
-  for (const level of table.levels) judgeScarcity(asked, level, groups, left, counted.total, allowed, fault);
+  for (const level of table.levels) judgeScarcity(asked, level, groups, left, counted.total, fault);
 }
 
 /** @param {Question} asked @param {Table} table @param {{atSeats: (employer: number, type: number) => bigint[]}} counted @param {bigint[]} numerators @returns {Group[]} */
@@ -99,7 +98,7 @@ function judgeLevel(asked, level, groups, left, total, fault) {
   if (idle) {
     const most = free.reduce((largest, { type }) => Math.max(largest, type.weight), 0);
     for (const { least, type } of free)
-      if (least * BigInt(most) * 100n < 97n * total * BigInt(type.weight)) fault("F2", "bound_not_reached");
+      if (least * BigInt(most) * 100n < (100n - ALLOWED) * total * BigInt(type.weight)) fault("F2", "bound_not_reached");
     for (const group of free) if (group.type.weight === most) group.target = ONE;
     return true;
   }
@@ -123,7 +122,7 @@ function judgeLevel(asked, level, groups, left, total, fault) {
   spent += worth * ONE;
   if (shares <= 0n || spent < 0n) return false;
   for (const { least, type } of free)
-    if (least * shares * ONE * 100n < 97n * spent * total * BigInt(type.weight)) fault("F2", "bound_not_reached");
+    if (least * shares * ONE * 100n < (100n - ALLOWED) * spent * total * BigInt(type.weight)) fault("F2", "bound_not_reached");
   for (const group of free)
     if (cost(group) > 0n) {
       const target = (spent * BigInt(group.type.weight)) / shares;
@@ -133,11 +132,12 @@ function judgeLevel(asked, level, groups, left, total, fault) {
 }
 
 /** A price must be paid for what is scarce. @param {Question} asked @param {Level} level @param {Group[]} groups @param {bigint[]} left
- * @param {bigint} total @param {bigint} allowed in hundredths @param {Fault} fault */
-function judgeScarcity(asked, level, groups, left, total, allowed, fault) {
+ * @param {bigint} total @param {Fault} fault */
+function judgeScarcity(asked, level, groups, left, total, fault) {
   const idle = () => fault("F3", "price_without_scarcity");
   /** @param {(group: Group) => boolean} which */
   const mass = (which) => groups.filter(which).reduce((sum, group) => sum + group.mass, 0n);
+  const dearest = level.seats.reduce((most, price) => Math.max(most, Math.abs(price)), 0);
   level.seats.forEach((price, seat) => {
     const c = BigInt(price);
     let wasted = 0n;
@@ -145,11 +145,11 @@ function judgeScarcity(asked, level, groups, left, total, allowed, fault) {
       const at = type.seats.indexOf(seat);
       if (at >= 0) wasted += massAt[at] * (c - leastSeatPrice(level, type));
     }
-    if (100n * wasted > allowed * total * BigInt(asked.need.counts[seat]) * (c < 0n ? -c : c)) idle();
+    if (100n * wasted > ALLOWED * total * BigInt(asked.need.counts[seat]) * BigInt(dearest)) idle();
   });
   for (const [site, price] of sitePrices(asked, level))
-    if (price > 0n && 100n * mass(({ type }) => type.site === site) > (100n + allowed) * total) idle();
-  if (level.recent > 0 && 100n * mass(({ type }) => type.recent) < (100n - allowed) * total * BigInt(asked.need.recent)) idle();
+    if (price > 0n && 100n * mass(({ type }) => type.site === site) > (100n + ALLOWED) * total) idle();
+  if (level.recent > 0 && 100n * mass(({ type }) => type.recent) < (100n - ALLOWED) * total * BigInt(asked.need.recent)) idle();
   for (const { number } of level.employers)
-    if (100n * mass((group) => group.number === number) < (100n - allowed) * total * left[number]) idle();
+    if (100n * mass((group) => group.number === number) < (100n - ALLOWED) * total * left[number]) idle();
 }
