@@ -425,8 +425,13 @@ class Ceremony:
     def _result(self, draw: Draw) -> Result:
         value, seed = self._value_and_seed(draw)
         material = self.material_of(draw)
-        lots = first(material.roll, material.plan, (), seed)
+        lots = first(material.roll, material.plan, (), seed, self._sampler_version(draw))
         return Result(lots.placed, seed, lots.trace, value)
+
+    def _sampler_version(self, draw: Draw) -> int:
+        """Of the terms in force: a draw that an older release committed goes on as it was committed."""
+        assert draw.terms is not None
+        return draw.terms.sampler_version
 
     def _value_and_seed(self, draw: Draw) -> tuple[bytes, bytes]:
         """The beacon's value or the draw key's, and the seed that follows. Raises Waiting where the beacon's round is not there yet."""
@@ -458,7 +463,7 @@ class Ceremony:
     def _replaced(self, draw: Draw) -> Replaced:
         value, seed = self._value_and_seed(draw)
         material = self.material_of(draw)
-        lots = successors(material.roll, material.plan, draw.slots, draw.gone, seed)
+        lots = successors(material.roll, material.plan, draw.slots, draw.gone, seed, self._sampler_version(draw))
         return Replaced(lots.placed, draw.round, seed, lots.trace, value)
 
     def _open(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
