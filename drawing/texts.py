@@ -103,6 +103,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "closed_before_unsealing": ("席位 {slot} 尚未启封", "slot {slot} is not unsealed yet"),
     "column_twice": ("列“{column}”出现两次；请删去一列", "the column {column} is there twice; remove one"),
     "columns_missing": ("缺少必需的列：{columns}；请下载模板", "required columns are missing: {columns}; see the template"),
+    "commit_without_quorum": (
+        "提交所在的检查点未获密钥清单规定的见证人法定数（{got} 人已签），不予贡献",
+        "the checkpoint that holds the commit lacks the quorum of the key list ({got} witnesses cosigned): nothing is contributed",
+    ),
     "commit_not_fixed_before_contributions": ("贡献之前没有固定提交的检查点", "no checkpoint fixed the commit before the contributions"),
     "consistency_paths_missing": ("缺少检查点之间的一致性证明", "consistency paths between checkpoints are missing"),
     "contributed_twice": ("{key} 贡献了两次", "{key} contributed twice"),

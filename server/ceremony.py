@@ -413,7 +413,7 @@ class Ceremony:
         write_whole(self.folder / "commit.json", order.to_bytes())
         key = self.keys.named(name)
         if key is not None and key.here:
-            return contribute(order, key, self.keys.path_of(key))
+            return contribute(order, key, self.keys.path_of(key), self.chain)
         for path in sorted((self.folder / "contributions").glob("*.json")):
             body = read_contribution(path, order, name)
             if body is not None:
