@@ -84,6 +84,11 @@ class KeyList:
         """The policy of the second quorum, where the list has one."""
         return None if self.second_policy is None else Policy.parse(self.second_policy, "second_policy", MLDSA_COSIGNATURE)
 
+    @property
+    def below_bound(self) -> bool:
+        """Whether a quorum of the list, the first or the second, is small enough for two histories (keys-8)."""
+        return self.log_policy.below_bound or (self.second is not None and self.second.below_bound)
+
     @cached_property
     def by_chain(self) -> Mapping[bytes, Network]:
         """The pinned beacon networks by chain hash."""

@@ -169,6 +169,8 @@ class Ceremony:
         supervisors = self.keys.of("supervisor")
         match draw.phase if self._mine(draw) else Phase.NEW:
             case Phase.NEW:
+                if self.key_list.below_bound:  # before anything is begun
+                    raise Refused("new_list_below_bound", "keys.json")
                 return Opened(self.book.log.origin, self.notice, self.request.section), [one("staff")]
             case Phase.OPENED | Phase.ATTESTED if len(draw.attested) < 2:
                 return self._attest(draw, self.commit_body(draw))

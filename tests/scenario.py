@@ -211,6 +211,7 @@ class World:
     seed: int = 1
     people: int = 60
     witnesses: int = 3
+    quorum: int = 3  # 1 + floor(2W/3)
     plan: Plan = PLAN
     records: list[bytes] | None = None
     tamper: Tamper = lambda body: body
@@ -251,7 +252,7 @@ class World:
         policy = Policy(
             self.log_key.vkey,
             {f"w{n}": key.vkey for n, key in enumerate(self.witness_keys)},
-            {"most": (2, ("w0", "w1", "w2"))} if self.witnesses == 3 else {},
+            {"most": (self.quorum, ("w0", "w1", "w2"))} if self.witnesses == 3 else {},
             "most" if self.witnesses == 3 else "none",
         )
         entries = tuple(sorted((holder.entry for holder in self.holders.values()), key=lambda entry: entry.vkey.partition("+")[0]))

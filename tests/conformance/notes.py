@@ -29,7 +29,7 @@ def note_of(world: World, size: int, change: Callable[[str], str]) -> None:
 
 def with_note(change: Callable[[World, str], str], *, last: bool) -> Files:
     """The last checkpoint's (or the first one's) note is another text."""
-    world = World().whole()
+    world = World(quorum=2).whole()
     sizes = sorted(int(text.split("\n")[1]) for text in world.proof().checkpoints)
     size = sizes[-1] if last else sizes[0]
     note_of(world, size, lambda text: change(world, text))
@@ -194,7 +194,7 @@ UNLAWFUL: dict[str, Callable[[str], str]] = {
 
 def policies() -> Iterator[tuple[str, Make]]:
     def under(change: Callable[[str], str]) -> Files:
-        world = World()
+        world = World(quorum=2)
         world.key_list = replace(world.key_list, policy=change(world.key_list.policy))
         return world.whole().files(openings=False)
 
@@ -310,7 +310,7 @@ def set_paths() -> Iterator[tuple[str, Make]]:
 
 def from_nothing() -> Files:
     """The first checkpoint is that of an empty log: nothing follows from it."""
-    world = World().whole()
+    world = World(quorum=2).whole()
     renoted(world, 0, world.clock)
 
     def change(proof: Proof) -> Proof:
@@ -328,14 +328,14 @@ def only_the_last() -> Files:
 
 
 def every_checkpoint() -> Files:
-    world = World().whole()
+    world = World(quorum=2).whole()
     return shown(world, lambda sizes: sizes | set(range(1, len(world.leaves), 3)))
 
 
 def two_monitors(*, turned: bool = False) -> Files:
     from drawing.events import Signature
 
-    world = World()
+    world = World(quorum=2)
     other = Holder("aaa/monitor", "monitor", "court", world.root)
     world.holders[other.name] = other
     entries = tuple(sorted((*world.key_list.entries, other.entry), key=lambda entry: entry.vkey.partition("+")[0]))
@@ -354,7 +354,7 @@ def two_monitors(*, turned: bool = False) -> Files:
 
 
 def listing(change: Callable[[World], None]) -> Files:
-    world = World()
+    world = World(quorum=2)
     change(world)
     return world.whole().files(openings=False)
 
@@ -414,7 +414,7 @@ def successors() -> Iterator[tuple[str, Make]]:
     from tests.conformance.histories import successor
 
     def followed(change: Callable[[World], list[object]]) -> Files:
-        world = World().whole()
+        world = World(quorum=2).whole()
         return replace(world.files(openings=False), keys=keys_bytes(change(world)))  # type: ignore[arg-type]
 
     def signed_by(world: World, *names: str, **changes: object) -> object:

@@ -12,6 +12,7 @@ import { Project, step } from "./draw.js";
 import { verifies } from "./ed25519.js";
 import { parseKeys, ruling } from "./keys.js";
 import { presenceRoot } from "./map.js";
+import { isBelowBound } from "./note.js";
 import { pictureOf } from "./picture.js";
 import { parseProof } from "./proof.js";
 import { Report, checksOf } from "./report.js";
@@ -305,6 +306,7 @@ function headlinesOf(proof, project, keys, newest, monitored) {
     if ([...keys.entries.values()].every(({ held }) => held === "operator")) found.push("all_keys_held_by_operator");
     if (keys.policy.quorum === "none") found.push("private_log");
     else if (!monitored) found.push("not_shown_to_be_the_only_draw");
+    if (isBelowBound(keys.policy) || (keys.second && isBelowBound(keys.second))) found.push("quorum_below_bound");
     if (keys !== newest) found.push("key_list_has_successors");
   }
   if (draw.phase === "abandoned") found.push("abandoned");
