@@ -156,8 +156,8 @@ def _check_entries(each: KeyList, place: str) -> None:
         key = VKey.parse(entry.vkey)
         if key.algorithm != 1:
             raise Refused("not_ed25519", where)
-        if key.name in names or key.public in seen or (entry.vrf and entry.vrf in seen):
-            raise Refused("key_twice", where, key=key.name)  # one key, one role: also vrf apart from signing key
+        if key.name in names or key.public in seen or (entry.vrf and entry.vrf in seen | {key.public}):
+            raise Refused("key_twice", where, key=key.name)  # one key, one role: also vrf apart from signing key, its holder's own too
         names.add(key.name)
         seen.update({key.public, entry.vrf} - {b""})
         if (entry.role == "contributor") != bool(entry.vrf):

@@ -390,6 +390,13 @@ def keys_listed() -> Iterator[tuple[str, Make]]:
 
     yield "keys-vrf_key_that_signs_elsewhere", lambda: Case(listing(same_key), ("A4",))
 
+    def own_key(world: World) -> None:
+        entries = list(world.key_list.entries)
+        entries[8] = replace(entries[8], vrf=world.holders["other/c"].public)
+        world.key_list = replace(world.key_list, entries=tuple(entries))
+
+    yield "keys-vrf_key_that_is_its_signing_key", lambda: Case(listing(own_key), ("A4",))
+
     def turned(world: World) -> None:
         world.key_list = replace(world.key_list, entries=world.key_list.entries[::-1])
 

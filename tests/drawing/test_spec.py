@@ -254,6 +254,7 @@ def test_one_key_has_one_place_and_contributors_alone_have_vrf_keys():  # spec: 
         entries[::-1],
         tuple(replace(e, vrf=b"") if e.role == "contributor" else e for e in entries),
         tuple(replace(e, vrf=contributor.vrf) if e.role == "staff" else e for e in entries),
+        tuple(replace(e, vrf=world.holders["other/c"].public) if e.vkey.startswith("other/c+") else e for e in entries),
         tuple(replace(e, vkey=str(log)) if e.role == "staff" else e for e in entries),
     ):
         with pytest.raises(Refused):
