@@ -287,6 +287,8 @@ class Policy:
                 _verify(key, note.text.encode(), signature, place)
             else:
                 time = int.from_bytes(signature[:8], "big")
+                if not 0 < time <= MAX_MOMENT:
+                    raise Refused("bad_cosignature", place, key=name)
                 _verify(key, cosigned_message(note.text, time), signature[8:], place)
                 cosigned[alias] = time
         return Checked(checkpoint, cosigned, self, rest)

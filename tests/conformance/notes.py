@@ -130,8 +130,9 @@ NOTES: dict[str, Callable[[World, str], str]] = {
     "not_cosigned_by_any": on_lines(lambda lines: lines[:1]), "cosigned_by_the_log_s_type": on_lines(lambda lines: [lines[0], lines[0].replace("centre/log", "w0.example/w")]),
 }  # fmt: skip
 TIMES = {
-    "zero": (0, 0, 0), "one": (1, 1, 1), "2_53": (2**53, 2**53 + 1, 2**53 - 1), "2_63": (2**63, 2**63 - 1, 2**63 + 1), "2_64": (2**64 - 1,) * 3,
+    "zero": (0, 0, 0), "one_zero": (1_790_000_000, 1_790_000_000, 0), "one_2_63": (1_790_000_000, 2**63, 1_790_000_000), "2_63_less_1": (2**63 - 1,) * 3, "one": (1, 1, 1), "2_53": (2**53, 2**53 + 1, 2**53 - 1), "2_63": (2**63, 2**63 - 1, 2**63 + 1), "2_64": (2**64 - 1,) * 3,
 }  # fmt: skip
+NO_TIMES = ("zero", "one_zero", "one_2_63", "2_63", "2_64")
 
 
 def lines() -> Iterator[tuple[str, Make]]:
@@ -145,7 +146,9 @@ def lines() -> Iterator[tuple[str, Make]]:
         for last in (True, False):
             yield (
                 f"line-time_{name}-{'last' if last else 'first'}",
-                lambda times=times, last=last: Case(with_note(cosigned_at(*times), last=last)),
+                lambda name=name, times=times, last=last: Case(
+                    with_note(cosigned_at(*times), last=last), (("A2",) if last else ("A1",)) if name in NO_TIMES else None
+                ),
             )  # type: ignore[misc]
     largest = again_signed(line_at(1, lambda size: str((1 << 53) - 1)))  # a note like others; of another tree
     yield "line-size_below_2_53-last", lambda: Case(with_note(largest, last=True), ("I1", "I2"))

@@ -191,6 +191,7 @@ export function judgeNote(note, policy) {
     last = place;
     if (line.sig.length !== 72) throw new Refused("bad_signature", { key: line.name });
     const time = bigEndian(line.sig.subarray(0, 8));
+    if (time < 1n || time > MOST_MOMENT) throw new Refused("bad_cosignature", { key: line.name });
     const message = utf8(`cosignature/v1\ntime ${time}\n${note.text}`);
     if (!verifies(order[place][1].key, message, line.sig.subarray(8))) throw new Refused("bad_signature", { key: line.name });
     times.set(order[place][0], Number(time));
