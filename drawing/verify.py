@@ -571,6 +571,8 @@ def _headlines(draw: Draw, chain: KeyChain | None, rulers: Rulers, monitored: bo
             lines.append("private_log")
         elif not monitored:
             lines.append("not_shown_to_be_the_only_draw")
+        if keys.below_bound:
+            lines.append("quorum_below_bound")
         if chain is not None and chain.newest is not keys:
             lines.append("key_list_has_successors")
     if draw.phase is Phase.ABANDONED:

@@ -24,6 +24,7 @@ from drawing.events import (
     Contributed,
     Move,
     Opened,
+    Plan,
     Replaced,
     Result,
     Screened,
@@ -575,6 +576,45 @@ def friends_instead_of_the_drawn() -> Files:  # spec: draw-6.3
 
     world.tamper = swap(Result, change)  # type: ignore[arg-type]
     world.result(), world.finish()
+    return world.files()
+
+
+def drawn_by_another_version(said: int, done: int, plan: Plan = PLAN) -> Files:
+    world = World(sampler_version=said, plan=plan)
+    world.open(), world.commit(), world.contribute()
+    if plan == PLAN:
+        world.sampler_version = done
+    world.result()
+    if plan != PLAN:
+        world.sampler_version = done
+        world.answer(left=(0,)), world.replace()
+    world.finish()
+    return world.files()
+
+
+@lie("D2")
+def a_seed_without_the_roll() -> Files:  # spec: sel-7
+    return drawn_by_another_version(2, 1)
+
+
+@lie("D2")
+def a_seed_with_the_roll_in_a_draw_of_before() -> Files:
+    return drawn_by_another_version(1, 2)
+
+
+@lie("D2")
+def a_round_s_seed_without_the_roll() -> Files:
+    return drawn_by_another_version(2, 1, NO_RESERVES)
+
+
+@lie("C1")
+def an_extension_that_goes_back_to_the_seed_alone() -> Files:  # spec: draw-4.6
+    from tests.drawing.test_histories import dry, small_pool_world
+
+    world = dry(small_pool_world())
+    world.sampler_version = 1
+    world.extend(replace(world.plan, seats=(world.plan.seats[0], replace(world.plan.seats[1], professions=("A06",)))))
+    world.finish()
     return world.files()
 
 

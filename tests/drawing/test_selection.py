@@ -196,13 +196,13 @@ def pool(size: int, employers: int, seed: int = 1) -> Field:
     )
 
 
-CASES = [(60, 40, 0, "cells-reject/1"), (40, 6, 0, "cells-dp/1"), (60, 40, 9, "picks-reject/1"), (40, 6, 9, "cells-dp/1")]
+CASES = [(60, 40, 0, "cells-reject/2"), (40, 6, 0, "cells-dp/2"), (60, 40, 9, "picks-reject/2"), (40, 6, 9, "cells-dp/2")]
 
 
 @pytest.mark.parametrize(("size", "employers", "weight", "sampler"), CASES)
 def test_many_draws_agree_with_the_exact_chances(size, employers, weight, sampler):  # spec: sel-3
     field = weighed(pool(size, employers), random.Random(5), weight) if weight else pool(size, employers)
-    need = Need((2, 2, 1) if sampler != "cells-dp/1" else (2, 2, 2), 2, frozenset({0, 1}))
+    need = Need((2, 2, 1) if sampler != "cells-dp/2" else (2, 2, 2), 2, frozenset({0, 1}))
     assert sampler_for(field, need) == sampler
     total, chances = count(field, need), numerators(field, need)
     assert sum(chances) == total * sum(need.counts)

@@ -182,7 +182,7 @@ def test_contributors_elsewhere_send_files_and_the_draw_waits_for_them(library, 
         rounds += 1
         assert rounds < 10
         for n in (1, 2):
-            done = lotroom("contribute", out / "commit.json", "--key", away / f"c{n}.key")
+            done = lotroom("contribute", out / "commit.json", "--key", away / f"c{n}.key", "--keys", out / "keys.json")
             assert done.exit_code == 0, done.output
         for path in out.glob("*contribution-*.json"):
             path.rename(out / "contributions" / path.name)
@@ -205,7 +205,7 @@ def test_a_contributor_counts_the_commits_of_a_project_and_repeats_itself_for_on
         shutil.copy(f"{key}.pub", out / "keys" / "c.key.pub")
         lotroom("draw", "run", library, WORKS, "--out", out, "--answers", empty(tmp_path))
         for _ in range(2):
-            done = lotroom("contribute", out / "commit.json", "--key", key, "--out", tmp_path / f"{n}.json")
+            done = lotroom("contribute", out / "commit.json", "--key", key, "--keys", out / "keys.json", "--out", tmp_path / f"{n}.json")
             assert done.exit_code == 0, done.output
         nths.append(json.loads((tmp_path / f"{n}.json").read_text())["contribution"]["nth"])
     assert nths == [1, 2, 3]
@@ -297,7 +297,8 @@ def test_the_order_of_the_library_file_is_irrelevant(tmp_path):
         (["library", "make", "--count", "5", "--out", "{lib}"], 2),
         (["library", "make", "--count", "5", "--out", "{tmp}/x.txt"], 1),
         (["key", "make", "--role", "king", "--out", "{tmp}/k"], 2),
-        (["contribute", "{lib}", "--key", "{lib}"], 1),
+        (["contribute", "{lib}", "--key", "{lib}"], 2),
+        (["contribute", "{lib}", "--key", "{lib}", "--keys", "{lib}"], 1),
         (["verify", "{lib}", "--keys", "{lib}"], 1),
         (["verify", "{tmp}/none", "--keys", "{lib}"], 2),
         (["explain", "{lib}"], 1),
