@@ -567,6 +567,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
         "补抽只用抽取密钥：其持有人可预知虚假答复的效果",
         "replacement rounds rest on the draw key alone: its holder could foresee what a false answer does",
     ),
+    "attested_by_one_body": (
+        "同一单位既以开启文件又以名册见证：结束之前它即可知道被抽中者的姓名",
+        "one body attested with the openings and with the roll: it could name the drawn before the end",
+    ),
     "small_pool": (
         "小库：合格人数不足所需三倍，被抽中的人较易猜到",
         "small pool: fewer than three eligible people for each place; the drawn are easier to guess",

@@ -36,7 +36,7 @@ from drawing.merkle import check_consistency, check_inclusion
 from drawing.note import Checked as CheckedNote
 from drawing.proof import Logged, Proof, map_value, mapped_hash, parse_proof
 from drawing.report import CHECKS, Report, Tally
-from drawing.signers import roll_attester, signers_of
+from drawing.signers import bodies_with_both, roll_attester, signers_of
 from drawing.verify_private import check_openings, check_receipt
 from drawing.verify_roll import Rolls, check_roll
 
@@ -585,6 +585,8 @@ def _headlines(draw: Draw, chain: KeyChain | None, rulers: Rulers, monitored: bo
         lines.append("beacon_held_by_operator")
     if draw.commit is not None and draw.beacon is None and not draw.commit.round_contributors:
         lines.append("rounds_by_draw_key_alone")
+    if keys is not None and bodies_with_both(draw, {name: entry.body for name, entry in keys.by_name.items()}):
+        lines.append("attested_by_one_body")
     if any(each.small_pool for each in _all_terms(draw)):
         lines.append("small_pool")
     if terms is not None and not terms.groups_checked:

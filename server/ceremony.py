@@ -58,6 +58,7 @@ from drawing.openings import Private
 from drawing.report import Tally
 from drawing.roll import roll_file
 from drawing.sealed import seal
+from drawing.signers import roll_attester
 from drawing.verify import signature_faults
 from drawing.verify_roll import check_roll
 from server.book import Book
@@ -380,7 +381,14 @@ class Ceremony:
             else rest_need(material.roll, material.plan, draw.slots, draw.gone)
         )
         found = attest_roll(material.roll, body.terms, need)
-        return Attested(draft_digest(body), found, "roll"), [supervisors[1]]
+        return Attested(draft_digest(body), found, "roll"), [self._roll_supervisor(draw)]
+
+    def _roll_supervisor(self, draw: Draw) -> KeyFile:
+        """Who holds the roll until `closed`: whoever attested with it, else one of another body than the one with the openings, where there is one."""
+        first, *others = self.keys.of("supervisor")
+        attested = roll_attester(draw)
+        known = [key for key in others if key.name in attested] or [key for key in others if key.body != first.body]
+        return (known or others)[0]
 
     # Contributions ------------------------------------------------------------------------------------------------------------------------
 
@@ -541,7 +549,7 @@ class Ceremony:
             ]
         if not draw.checked:
             self._recheck(draw)
-            return Checked(), [supervisors[1]]
+            return Checked(), [self._roll_supervisor(draw)]
         sealed = tuple(n for n, slot in enumerate(draw.slots) if slot.tag and not slot.unsealed and not slot.reserve)
         commit = draw.commit
         if sealed and commit is not None:

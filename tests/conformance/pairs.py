@@ -273,7 +273,7 @@ def successors_when_their_round_is_due(wrong: int) -> Files:
 
 @pair("T4")
 def a_checkpoint_over_the_result_when_its_round_is_due(wrong: int) -> Files:
-    world = World(beacon="drand").whole()
+    world = World(beacon="drand", quorum=2).whole()
     outcome = world.project.draw.stages[0].outcome
     assert outcome is not None
     size = world.index_of[outcome.head.seq] + 1
@@ -283,7 +283,7 @@ def a_checkpoint_over_the_result_when_its_round_is_due(wrong: int) -> Files:
 
 @pair("T4")
 def a_checkpoint_between_a_named_round_and_its_outcome(wrong: int) -> Files:
-    world = World(beacon="local", plan=BARE).whole(left=(0,))
+    world = World(beacon="local", plan=BARE, quorum=2).whole(left=(0,))
     stage = world.project.draw.stages[1]
     assert stage.outcome is not None
     fixed, fell = world.index_of[stage.seq], world.index_of[stage.outcome.head.seq]

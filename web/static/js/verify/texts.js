@@ -399,6 +399,7 @@ export const CHECK_TITLES = {
 export const HEADLINES = {
   "abandoned": ["该次抽取已中止", "this attempt was abandoned"],
   "all_keys_held_by_operator": ["全部密钥由操作方持有：不能防范操作者本人", "all keys were held by the operator: no protection against whoever ran it"],
+  "attested_by_one_body": ["同一单位既以开启文件又以名册见证：结束之前它即可知道被抽中者的姓名", "one body attested with the openings and with the roll: it could name the drawn before the end"],
   "beacon_held_by_operator": ["信标网络的节点多数由操作方持有：操作者可预知并选择其值", "the operator held enough nodes of the beacon network to know and choose its values"],
   "dry_run": ["演练：这不是抽取，不产生任何效力", "DRY RUN: this is an exercise and not a draw"],
   "groups_not_checked": ["未核对集团关系", "group relations were not checked"],

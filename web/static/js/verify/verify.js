@@ -295,6 +295,15 @@ function factsOf(proof, project, keys) {
   };
 }
 
+/** Whether a body attested with the openings and with the roll: together these name the drawn. @param {Draw} draw @param {KeyList} keys */
+function isBodyWithBoth(draw, keys) {
+  const attested = [...draw.attestedFor.flat(), ...draw.attestations];
+  const bodies = (/** @type {string} */ wanted) =>
+    attested.flatMap(({ key, scope }) => (scope === wanted && keys.entries.has(key) ? [keys.entries.get(key)?.body] : []));
+  const withRoll = bodies("roll");
+  return bodies("openings").some((body) => withRoll.includes(body));
+}
+
 /** What is not shown, the gravest first. @param {Proof} proof @param {Project} project @param {KeyList | null} keys @param {KeyList | null} newest
  * @param {boolean} monitored */
 function headlinesOf(proof, project, keys, newest, monitored) {
@@ -315,6 +324,7 @@ function headlinesOf(proof, project, keys, newest, monitored) {
   if (network?.kind === "local" && network.nodes.filter(({ held }) => held === "operator").length >= network.threshold)
     found.push("beacon_held_by_operator");
   if (draw.commit?.beacon.kind === "none" && !draw.commit.round_contributors.length) found.push("rounds_by_draw_key_alone");
+  if (keys && isBodyWithBoth(draw, keys)) found.push("attested_by_one_body");
   if (draw.commits.some(({ body }) => body.terms.small_pool)) found.push("small_pool");
   if (draw.commit && !draw.terms.groups_checked) found.push("groups_not_checked");
   return found;
