@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import signature
+from types import ModuleType
 
 from drawing.verify import verify
-from tests.drawing import test_primitives, test_selection
+from tests.drawing import test_integers, test_primitives, test_selection, test_trees
 from tests.lies import LIES
 from tests.scenario import World
 
 Judges = Sequence[Callable[[], object]]
 
 
-def merkle() -> Judges:
-    return [
-        test_primitives.test_roots_of_rfc_6962,
-        test_primitives.test_all_196_proof_vectors,
-        test_primitives.test_every_leaf_and_every_earlier_size_proves,
-    ]
+def tests_of(module: ModuleType) -> Judges:
+    """Every test of a module that asks for no fixture."""
+    return [each for name, each in vars(module).items() if name.startswith("test_") and not signature(each).parameters]
 
 
 def seed() -> Judges:
-    return [
-        test_primitives.test_the_worked_example_s_contributions_and_integers,
-        test_selection.test_integers_are_unbiased_at_any_size_and_refuse_an_empty_range,
-    ]
+    return tests_of(test_integers)
+
+
+def merkle() -> Judges:
+    return [*tests_of(test_trees), test_primitives.test_roots_of_rfc_6962, test_primitives.test_all_196_proof_vectors]
 
 
 def select() -> Judges:
