@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
+from typing import Any
 
 from tests.mutants.faults import Fault, faults_of
 from tests.mutants.judges import JUDGES
@@ -55,28 +56,43 @@ def put(fault: Fault, module: ModuleType) -> None:
 
 
 @dataclass
-class Timed:
-    """A judge, and how long it takes over the module as it is."""
+class Watched:
+    """A judge, which lines of the module it runs, and how long that takes."""
 
     judge: Callable[[], object]
+    lines: frozenset[int]
     seconds: float
 
     @classmethod
-    def of(cls, judge: Callable[[], object]) -> Timed:
+    def over(cls, file: str, judge: Callable[[], object]) -> Watched:
+        lines: set[int] = set()
+
+        def line(frame: FrameType, event: str, _: object) -> Any:
+            lines.add(frame.f_lineno)
+            return line
+
         begin = time.process_time()
-        judge()
-        return cls(judge, time.process_time() - begin)
+        sys.settrace(lambda frame, event, _: line if frame.f_code.co_filename == file else None)
+        try:
+            judge()
+        finally:
+            sys.settrace(None)
+        return cls(judge, frozenset(lines), time.process_time() - begin)
+
+    def may_notice(self, fault: Fault) -> bool:
+        return not fault.lines or not self.lines.isdisjoint(fault.lines)
 
 
-def noticed_by(fault: Fault, module: ModuleType, judges: Sequence[Timed]) -> int | None:
-    """The place of the first judge that is not content with the faulty module; None where all are."""
+def noticed_by(fault: Fault, module: ModuleType, judges: Sequence[Watched]) -> Watched | None:
+    """The first judge that is not content with the faulty module; None where all are."""
+    able = [each for each in judges if each.may_notice(fault)]
     told, tell = os.pipe()
     child = os.fork()
     if not child:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         try:
             put(fault, module)
-            for place, each in enumerate(judges):
+            for place, each in enumerate(able):
                 os.write(tell, place.to_bytes(2, "big"))
                 signal.setitimer(signal.ITIMER_PROF, 0.3 + SLOWER * each.seconds)
                 each.judge()
@@ -87,7 +103,7 @@ def noticed_by(fault: Fault, module: ModuleType, judges: Sequence[Timed]) -> int
     with open(told, "rb") as reading:
         begun = reading.read()
     _, status = os.waitpid(child, 0)
-    return int.from_bytes(begun[-2:], "big") if status else None
+    return able[int.from_bytes(begun[-2:], "big")] if status else None
 
 
 @dataclass(frozen=True)
@@ -108,15 +124,16 @@ def tried(name: str, part: int = 0) -> Outcome:
     faults = list(faults_of(source))
     if part:
         faults = random.Random(name).sample([each for each in faults if each.name not in known], part)
-    judges = sorted((Timed.of(judge) for judge in JUDGES[name]()), key=lambda each: each.seconds)
-    assert noticed_by(Fault("none", ast.parse(source)), module, judges) is None
+    judges = sorted((Watched.over(str(module.__file__), judge) for judge in JUDGES[name]()), key=lambda each: each.seconds)
+    assert noticed_by(Fault("none", ast.parse(source), range(0)), module, judges) is None
     left = []
     for fault in faults:
-        place = noticed_by(fault, module, judges)
-        if place is None:
+        judge = noticed_by(fault, module, judges)
+        if judge is None:
             left.append(fault.name)
-        else:
-            judges.insert(0, judges.pop(place))  # the next fault is near this one: whoever noticed this is asked first
+        else:  # the next fault is near this one: whoever noticed this is asked first
+            judges.remove(judge)
+            judges.insert(0, judge)
     stale = () if part else tuple(each for each in known if each not in left)
     fresh = tuple(each for each in left if each not in known)
     return Outcome(len(faults), len(left) - len(fresh), fresh, stale)

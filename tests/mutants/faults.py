@@ -25,10 +25,14 @@ _CHECK = re.compile(r"[A-Z][0-9]")
 
 @dataclass(frozen=True)
 class Fault:
-    """One changed function or class of a module: `name` says where and how, and stays the same while the line does."""
+    """One changed function or class of a module: `name` says where and how, and stays the same while the line does.
+
+    `lines` are those of the statement that is changed: whoever runs none of them cannot notice.
+    """
 
     name: str
     tree: ast.Module
+    lines: range
 
 
 def faults_of(source: str) -> Iterator[Fault]:
@@ -45,7 +49,7 @@ def faults_of(source: str) -> Iterator[Fault]:
                 before, after = _line(statement), _line(other_statement)
                 name = f"{function}: {before}  =>  {after if after != before else change[0]}"
                 seen[name] = seen.get(name, 0) + 1
-                yield Fault(name if seen[name] == 1 else f"{name}  ({seen[name]})", changed)
+                yield Fault(name if seen[name] == 1 else f"{name}  ({seen[name]})", changed, _lines(statement))
 
 
 def _line(statement: ast.AST) -> str:
@@ -55,6 +59,15 @@ def _line(statement: ast.AST) -> str:
         if isinstance(getattr(bare, block, None), list):
             setattr(bare, block, [])
     return " ".join(ast.unparse(bare).split()).rstrip(":")
+
+
+def _lines(statement: ast.AST) -> range:
+    """The lines of a statement's head; none for the head of a function or class, which runs when the module is read."""
+    assert isinstance(statement, ast.stmt)
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return range(0)
+    body = getattr(statement, "body", None)
+    return range(statement.lineno, body[0].lineno if body else (statement.end_lineno or 0) + 1)
 
 
 def _nodes(tree: ast.Module) -> Iterator[tuple[str, ast.AST, ast.AST]]:
