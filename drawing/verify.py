@@ -500,22 +500,18 @@ def _map(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers:
     names = [each.sigs[0].key for each in proof.monitors]
     if names != sorted(set(names)):
         tally.fail("C3", "monitors_disordered", "proof.monitors")
-    for number, each in enumerate(proof.monitors):
-        place = f"monitor {number}"
-        if keys is None:
-            break
-        signer = each.sigs[0]
-        if signer.key not in keys.named("monitor") or keys.signer_fault(each.payload, signer):
-            tally.fail("C3", "bad_signature", place, key=signer.key)
-        elif each.root != mapped.root or each.size <= mapped.size or each.origin != proof.origin or each.at < mapped.at:
-            tally.fail("C3", "monitor_of_another_log", place)
-        else:
-            monitored = True
-    if keys is None:
-        return False
-    if not keys.log_policy.has_quorum:
-        tally.skip("no_witnesses", "C3")
-        return False
+    if keys is not None:
+        for number, each in enumerate(proof.monitors):
+            place = f"monitor {number}"
+            signer = each.sigs[0]
+            if signer.key not in keys.named("monitor") or keys.signer_fault(each.payload, signer):
+                tally.fail("C3", "bad_signature", place, key=signer.key)
+            elif each.root != mapped.root or each.size <= mapped.size or each.origin != proof.origin or each.at < mapped.at:
+                tally.fail("C3", "monitor_of_another_log", place)
+            else:
+                monitored = True
+        if not keys.log_policy.has_quorum:
+            tally.skip("no_witnesses", "C3")
     if not monitored:
         tally.skip("no_monitor", "C3")
     return monitored

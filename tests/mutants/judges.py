@@ -11,7 +11,7 @@ from drawing.report import LEVEL_OF
 from drawing.verify import Files, verify
 from tests.conformance.histories import public
 from tests.conformance.pairs import PAIRS
-from tests.drawing import test_integers, test_primitives, test_selection, test_trees
+from tests.drawing import test_integers, test_primitives, test_report, test_selection, test_trees
 from tests.lies import LIES
 
 Judges = Sequence[Callable[[], object]]
@@ -39,20 +39,23 @@ def select() -> Judges:
 
 
 def verifier() -> Judges:
-    """All lies and all pairs, each with the one check that fails by it; and what reports say besides."""
+    """What reports say, all lies and all pairs, each with the one check that fails by it."""
 
     def judged(files: Files, failed: tuple[str, ...]) -> None:
-        report = verify(files)
-        assert report.failed == failed
-        assert not failed or report.exit_code == 1
+        assert verify(files).failed == failed
 
-    lies = [(LIES[name](), (name.partition("_")[0],)) for name in sorted(LIES)]
-    pairs = [(PAIRS[name](wrong), (name.partition("-")[0],) * wrong) for name in sorted(PAIRS) for wrong in (0, 1)]
-    light = [
-        (public(files) if LEVEL_OF[(failed or ("I6",))[0]] == "public" and failed != ("I5",) else files, failed)
-        for files, failed in lies + pairs
+    def light(files: Files, check: str) -> Files:
+        return public(files) if LEVEL_OF[check] == "public" and check != "I5" else files
+
+    said = [partial(test_report.judge, each, each.make()) for each in test_report.CASES.values()]
+    lies = [partial(judged, light(LIES[name](), name[:2]), (name[:2],)) for name in sorted(LIES)]
+    pairs = [
+        partial(judged, light(PAIRS[name](wrong), name[:2]), (name[:2],) * wrong)
+        for name in sorted(PAIRS)
+        if LEVEL_OF[name[:2]] == "public"
+        for wrong in (0, 1)
     ]
-    return [partial(judged, *case) for case in light]
+    return [*said, *lies, *pairs, *tests_of(test_report)]
 
 
 JUDGES: dict[str, Callable[[], Judges]] = {"seed": seed, "merkle": merkle, "select": select, "verify": verifier}
