@@ -26,7 +26,7 @@ from tests.mutants.faults import Fault, faults_of
 from tests.mutants.judges import JUDGES
 
 EXPLAINED = Path(__file__).with_name("explained.json")
-SLOWER = 20  # a fault that makes a judge so many times slower, and 0.3 s more, is noticed: its loop may be endless
+SLOWER = 10  # a fault that makes a judge so many times slower, and 0.3 s more, is noticed: its loop may be endless
 
 
 def functions(space: dict[str, object], module: str) -> dict[str, FunctionType]:

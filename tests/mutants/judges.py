@@ -7,11 +7,12 @@ from functools import partial
 from inspect import signature
 from types import ModuleType
 
+from drawing.fair import count
 from drawing.report import LEVEL_OF
 from drawing.verify import Files, verify
 from tests.conformance.histories import public
 from tests.conformance.pairs import PAIRS
-from tests.drawing import test_integers, test_primitives, test_report, test_selection, test_trees
+from tests.drawing import test_draws, test_integers, test_primitives, test_report, test_selection, test_trees
 from tests.lies import LIES
 
 Judges = Sequence[Callable[[], object]]
@@ -31,11 +32,15 @@ def merkle() -> Judges:
 
 
 def select() -> Judges:
-    return [
-        test_selection.test_a_dead_end_has_no_panel_and_says_so,
-        test_selection.test_weighted_samplers_give_each_lawful_seating_exactly_its_weight,
-        test_selection.test_both_samplers_give_each_lawful_seating_exactly_equally,
+    """Known draws and exact probabilities, each instance by itself; those with too many outcomes are left to the test."""
+    instances = [(test_selection.gives_each_seating_its_weight, each) for each in test_selection.weighted(40)]
+    instances += [(test_selection.gives_each_seating_equally, each) for each in test_selection.unweighted(60)]
+    few = [
+        partial(judge, field, need)
+        for judge, (field, need) in instances
+        if len(field.employers) ** sum(need.counts) * count(field, need) < 200
     ]
+    return [*few, *tests_of(test_draws)]
 
 
 def verifier() -> Judges:
