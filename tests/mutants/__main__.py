@@ -16,8 +16,9 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ from tests.mutants.faults import Fault, faults_of
 from tests.mutants.judges import JUDGES
 
 EXPLAINED = Path(__file__).with_name("explained.json")
+BATCH = 20  # so many judges are made before it is asked whether there is anything left to notice
 SLOWER = 10  # a fault that makes a judge so many times slower, and 0.3 s more, is noticed: its loop may be endless
 
 
@@ -86,6 +88,8 @@ class Watched:
 def noticed_by(fault: Fault, module: ModuleType, judges: Sequence[Watched]) -> Watched | None:
     """The first judge that is not content with the faulty module; None where all are."""
     able = [each for each in judges if each.may_notice(fault)]
+    if not able:
+        return None
     told, tell = os.pipe()
     child = os.fork()
     if not child:
@@ -119,24 +123,33 @@ class Outcome:
 def tried(name: str, part: int = 0) -> Outcome:
     """All faults of a module of `drawing`, or a part of those that nobody explained, before its judges."""
     module = importlib.import_module(f"drawing.{name}")
-    source = Path(str(module.__file__)).read_text("utf-8")
     known: dict[str, str] = json.loads(EXPLAINED.read_text("utf-8")).get(name, {})
-    faults = list(faults_of(source))
+    faults = list(faults_of(Path(str(module.__file__)).read_text("utf-8")))
     if part:
         faults = random.Random(name).sample([each for each in faults if each.name not in known], part)
-    judges = sorted((Watched.over(str(module.__file__), judge) for judge in JUDGES[name]()), key=lambda each: each.seconds)
-    assert noticed_by(Fault("none", ast.parse(source), range(0)), module, judges) is None
-    left = []
-    for fault in faults:
-        judge = noticed_by(fault, module, judges)
-        if judge is None:
-            left.append(fault.name)
-        else:  # the next fault is near this one: whoever noticed this is asked first
-            judges.remove(judge)
-            judges.insert(0, judge)
+    left = [each.name for each in _survivors(module, faults, iter(JUDGES[name]()))]
     stale = () if part else tuple(each for each in known if each not in left)
     fresh = tuple(each for each in left if each not in known)
     return Outcome(len(faults), len(left) - len(fresh), fresh, stale)
+
+
+def _survivors(module: ModuleType, faults: list[Fault], judges: Iterator[Callable[[], object]]) -> list[Fault]:
+    """The faults with which all judges are content. Judges are made a batch at a time, as long as there are faults left to judge."""
+    file = str(module.__file__)
+    unchanged = Fault("none", ast.parse(Path(file).read_text("utf-8")), range(0))
+    while faults and (batch := [Watched.over(file, judge) for judge in islice(judges, BATCH)]):
+        batch.sort(key=lambda each: each.seconds)
+        assert noticed_by(unchanged, module, batch) is None
+        left = []
+        for fault in faults:
+            judge = noticed_by(fault, module, batch)
+            if judge is None:
+                left.append(fault)
+            else:  # the next fault is near this one: whoever noticed this is asked first
+                batch.remove(judge)
+                batch.insert(0, judge)
+        faults = left
+    return faults
 
 
 def main(words: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from inspect import signature
 from types import ModuleType
@@ -15,7 +15,7 @@ from tests.conformance.pairs import PAIRS
 from tests.drawing import test_draws, test_integers, test_primitives, test_report, test_selection, test_trees
 from tests.lies import LIES
 
-Judges = Sequence[Callable[[], object]]
+Judges = Iterable[Callable[[], object]]
 
 
 def tests_of(module: ModuleType) -> Judges:
@@ -33,14 +33,12 @@ def merkle() -> Judges:
 
 def select() -> Judges:
     """Known draws and exact probabilities, each instance by itself; those with too many outcomes are left to the test."""
-    instances = [(test_selection.gives_each_seating_its_weight, each) for each in test_selection.weighted(40)]
-    instances += [(test_selection.gives_each_seating_equally, each) for each in test_selection.unweighted(60)]
-    few = [
-        partial(judge, field, need)
-        for judge, (field, need) in instances
-        if len(field.employers) ** sum(need.counts) * count(field, need) < 200
-    ]
-    return [*few, *tests_of(test_draws)]
+    yield from tests_of(test_draws)
+    instances = [(test_selection.gives_each_seating_equally, each) for each in test_selection.unweighted(60)]
+    instances += [(test_selection.gives_each_seating_its_weight, each) for each in test_selection.weighted(40)]
+    for judge, (field, need) in instances:
+        if len(field.employers) ** sum(need.counts) * count(field, need) < 200:
+            yield partial(judge, field, need)
 
 
 def verifier() -> Judges:
@@ -52,15 +50,14 @@ def verifier() -> Judges:
     def light(files: Files, check: str) -> Files:
         return public(files) if LEVEL_OF[check] == "public" and check != "I5" else files
 
-    said = [partial(test_report.judge, each, each.make()) for each in test_report.CASES.values()]
-    lies = [partial(judged, light(LIES[name](), name[:2]), (name[:2],)) for name in sorted(LIES)]
-    pairs = [
-        partial(judged, light(PAIRS[name](wrong), name[:2]), (name[:2],) * wrong)
-        for name in sorted(PAIRS)
-        if LEVEL_OF[name[:2]] == "public"
-        for wrong in (0, 1)
-    ]
-    return [*said, *lies, *pairs, *tests_of(test_report)]
+    for each in test_report.CASES.values():
+        yield partial(test_report.judge, each, each.make())
+    yield from tests_of(test_report)
+    for name in LIES:
+        yield partial(judged, light(LIES[name](), name[:2]), (name[:2],))
+    for name in PAIRS:
+        for wrong in (0, 1) if LEVEL_OF[name[:2]] == "public" else ():
+            yield partial(judged, light(PAIRS[name](wrong), name[:2]), (name[:2],) * wrong)
 
 
 JUDGES: dict[str, Callable[[], Judges]] = {"seed": seed, "merkle": merkle, "select": select, "verify": verifier}
