@@ -747,6 +747,7 @@ def _widens(before: Terms, after: Terms) -> bool:
         and before.declarations == after.declarations
         and before.groups_checked == after.groups_checked
         and after.method in (before.method, UNIFORM)
+        and before.sampler_version <= after.sampler_version
         and (one.recent_days, one.representatives) == (two.recent_days, two.representatives)
         and one.recent_max <= two.recent_max
         and (not two.regions or (bool(one.regions) and set(one.regions) <= set(two.regions)))

@@ -28,6 +28,7 @@ MAX_SEATS = 40
 MAX_SLOTS = 400  # panel and reserve slots together
 MAX_TREE = 1 << 20  # leaves of a snapshot: a million experts
 UNIFORM, FAIR = METHODS = ("uniform/1", "fair/1")
+SAMPLERS = tuple(f"{name}/{version}" for version in (1, 2) for name in ("cells-reject", "picks-reject", "cells-dp"))
 
 _slot = whole(0, MAX_SLOTS - 1)
 _slots = many(_slot, 1, MAX_SLOTS)
@@ -132,10 +133,15 @@ class Terms:
     plan: Annotated[Plan, nested(Plan)]
     roll: Annotated[RollDigest, nested(RollDigest)]
     rule_set: Annotated[RuleSet, nested(RuleSet)]
-    sampler: Annotated[str, choice("cells-reject/1", "picks-reject/1", "cells-dp/1")]
+    sampler: Annotated[str, choice(*SAMPLERS)]
     small_pool: Annotated[bool, flag]
     snapshot: Annotated[Snapshot, nested(Snapshot)]
     total: Annotated[int, big]
+
+    @property
+    def sampler_version(self) -> int:
+        """What keys the dice: 1 the seed alone, 2 the seed and the roll."""
+        return int(self.sampler.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)

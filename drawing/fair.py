@@ -351,11 +351,18 @@ def picks(field: Field, need: Need) -> Picks:
     return Picks([dict(sorted(groups.items())) for groups in seats], ways, order)
 
 
-def sampler_for(field: Field, need: Need) -> str:
-    """`cells-reject/1` (with weights `picks-reject/1`) where at least one attempt in eight is accepted, else `cells-dp/1`. Exact."""
+SAMPLER_VERSION = 2  # what new terms name; draws of before have 1
+
+
+def sampler_for(field: Field, need: Need, version: int = SAMPLER_VERSION) -> str:
+    """`cells-reject` (with weights `picks-reject`) where at least one attempt in eight is accepted, else `cells-dp`; with its version. Exact."""
+    return f"{_sampler_for(field, need)}/{version}"
+
+
+def _sampler_for(field: Field, need: Need) -> str:
     if field.weights is None:
-        return "cells-reject/1" if 8 * count(field, need) >= unconstrained(field, need) else "cells-dp/1"
+        return "cells-reject" if 8 * count(field, need) >= unconstrained(field, need) else "cells-dp"
     doing = work(field, need)
     proposed = picks(field, need).ways.get((0, doing.recents, need.sites), 1)
     orders = prod(factorial(count) for count in need.counts)
-    return "picks-reject/1" if 8 * doing.total * orders >= proposed else "cells-dp/1"
+    return "picks-reject" if 8 * doing.total * orders >= proposed else "cells-dp"

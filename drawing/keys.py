@@ -84,6 +84,11 @@ class KeyList:
         """The policy of the second quorum, where the list has one."""
         return None if self.second_policy is None else Policy.parse(self.second_policy, "second_policy", MLDSA_COSIGNATURE)
 
+    @property
+    def below_bound(self) -> bool:
+        """Whether a quorum of the list, the first or the second, is small enough for two histories (keys-8)."""
+        return self.log_policy.below_bound or (self.second is not None and self.second.below_bound)
+
     @cached_property
     def by_chain(self) -> Mapping[bytes, Network]:
         """The pinned beacon networks by chain hash."""
@@ -151,8 +156,8 @@ def _check_entries(each: KeyList, place: str) -> None:
         key = VKey.parse(entry.vkey)
         if key.algorithm != 1:
             raise Refused("not_ed25519", where)
-        if key.name in names or key.public in seen or (entry.vrf and entry.vrf in seen):
-            raise Refused("key_twice", where, key=key.name)  # one key, one role: also vrf apart from signing key
+        if key.name in names or key.public in seen or (entry.vrf and entry.vrf in seen | {key.public}):
+            raise Refused("key_twice", where, key=key.name)  # one key, one role: also vrf apart from signing key, its holder's own too
         names.add(key.name)
         seen.update({key.public, entry.vrf} - {b""})
         if (entry.role == "contributor") != bool(entry.vrf):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from drawing.canonical import TH
 from drawing.draw import Slot, seat_slots
 from drawing.events import Move, Placed, Plan
-from drawing.fair import Need, count
+from drawing.fair import SAMPLER_VERSION, Need, count
 from drawing.roll import Roll
 from drawing.select import draw
 
@@ -26,6 +26,11 @@ class Lots:
 
     placed: tuple[Placed, ...]
     trace: bytes
+
+
+def dice_key(roll: Roll, seed: bytes, version: int) -> bytes:
+    """What the integers are keyed with. The seed is public, and cells say types: since version 2 whoever has no roll reads nothing from it."""
+    return seed if version == 1 else TH("draw/v1/select", seed, roll.head, roll.rows)
 
 
 def first_need(roll: Roll, plan: Plan, removed: Iterable[bytes] = ()) -> Need:
@@ -43,14 +48,15 @@ def required_sites(plan: Plan) -> frozenset[int]:
     return frozenset(n for n, site in enumerate(plan.sites) if site.required)
 
 
-def first(roll: Roll, plan: Plan, removed: Iterable[bytes], seed: bytes) -> Lots:
+def first(roll: Roll, plan: Plan, removed: Iterable[bytes], seed: bytes, version: int = SAMPLER_VERSION) -> Lots:
     """The panel and its reserves. Raises Refused `no_lawful_panel` where nobody can lawfully sit.
 
     Reserves are drawn after the panel by the same sampler, apart from the panel's employers and within what the panel left of the cap
     on recent people; where not all reserves can be lawfully drawn, the last seat's number goes down by one until they can.
     """
     need = first_need(roll, plan, removed)
-    panel = draw(roll.field, need, seed, PANEL)
+    key = dice_key(roll, seed, version)
+    panel = draw(roll.field, need, key, PANEL, version)
     placed = list(_place(roll, seat_slots(plan), panel.seats, reserve=False))
     seated = [n for seat in panel.seats for n in seat]
     wanted = [seat.reserves for seat in plan.seats]
@@ -65,7 +71,7 @@ def first(roll: Roll, plan: Plan, removed: Iterable[bytes], seed: bytes) -> Lots
     while any(wanted):
         rest = replace(rest, counts=tuple(wanted))
         if count(roll.field, rest) > 0:
-            reserve = draw(roll.field, rest, seed, RESERVE)
+            reserve = draw(roll.field, rest, key, RESERVE, version)
             placed += _place(roll, seat_slots(plan), reserve.seats, reserve=True)
             trace = reserve.trace
             break
@@ -110,9 +116,9 @@ def completions(roll: Roll, plan: Plan, slots: Sequence[Slot], gone: Iterable[by
     return count(roll.field, rest_need(roll, plan, slots, gone))
 
 
-def successors(roll: Roll, plan: Plan, slots: Sequence[Slot], gone: Iterable[bytes], seed: bytes) -> Lots:
+def successors(roll: Roll, plan: Plan, slots: Sequence[Slot], gone: Iterable[bytes], seed: bytes, version: int = SAMPLER_VERSION) -> Lots:
     """The successors of all open slots together. Raises Refused `no_lawful_panel` at a dead end."""
-    drawn = draw(roll.field, rest_need(roll, plan, slots, gone), seed, PANEL)
+    drawn = draw(roll.field, rest_need(roll, plan, slots, gone), dice_key(roll, seed, version), PANEL, version)
     queues = [sorted(rows) for rows in drawn.seats]
     placed = tuple(Placed(n, roll.tags[queues[slot.seat].pop(0)]) for n, slot in enumerate(slots) if slot.open)
     return Lots(placed, TH("draw/v1/traces", drawn.trace, NO_RESERVES))

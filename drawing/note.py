@@ -245,6 +245,22 @@ class Policy:
 
         return holds(self.quorum)
 
+    @property
+    def below_bound(self) -> bool:
+        """Whether fewer than 1 + floor(2W/3) of the W witnesses that count can make the quorum (docs/spec/keylist.md 3)."""
+        if not self.has_quorum:
+            return False
+        least, witnesses = self._size(self.quorum)
+        return least < 1 + 2 * witnesses // 3
+
+    def _size(self, name: str) -> tuple[int, int]:
+        """(fewest witnesses that make this name hold, all witnesses below it). No name is in two groups, so nobody is counted twice."""
+        if name in self.witnesses:
+            return 1, 1
+        least, members = self.groups[name]
+        sizes = [self._size(each) for each in members]
+        return sum(sorted(few for few, _ in sizes)[:least]), sum(all_ for _, all_ in sizes)
+
     def check(self, data: bytes, place: str, *, second: bool = False) -> Checked:
         """The checkpoint of a note whose every line is a valid signature of the log or of a witness. Raises Refused.
 
@@ -271,6 +287,8 @@ class Policy:
                 _verify(key, note.text.encode(), signature, place)
             else:
                 time = int.from_bytes(signature[:8], "big")
+                if not 0 < time <= MAX_MOMENT:
+                    raise Refused("bad_cosignature", place, key=name)
                 _verify(key, cosigned_message(note.text, time), signature[8:], place)
                 cosigned[alias] = time
         return Checked(checkpoint, cosigned, self, rest)

@@ -1,9 +1,9 @@
-"""The samplers (docs/spec/selection.md 4 to 6): each lawful seating exactly as likely as its weight says, from integers of a seed alone.
+"""The samplers (docs/spec/selection.md 4 to 6): each lawful seating exactly as likely as its weight says, from integers of a key alone.
 
-`cells-reject/1` ignores employers at first: how many people of each type take each seat comes from exact counts, the people inside a type
-from a shuffle, and the whole attempt is rejected on an employer clash. `picks-reject/1` does the same with weights, picking one person after
-the other. `cells-dp/1` goes employer by employer with the exact weight of all completions. Which one is used follows from the exact acceptance
-probability, never from taste: two samplers on one seed are two results.
+`cells-reject` ignores employers at first: how many people of each type take each seat comes from exact counts, the people inside a type
+from a shuffle, and the whole attempt is rejected on an employer clash. `picks-reject` does the same with weights, picking one person after
+the other. `cells-dp` goes employer by employer with the exact weight of all completions. Which one is used follows from the exact acceptance
+probability, never from taste: two samplers on one key are two results. Their versions differ in the key alone (drawing/lots.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from drawing.canonical import TH
 from drawing.errors import Refused
-from drawing.fair import Field, Group, Need, Type, count, picks, sampler_for, work
+from drawing.fair import SAMPLER_VERSION, Field, Group, Need, Type, count, picks, sampler_for, work
 from drawing.seed import Dice
 
 MAX_ATTEMPTS = 1 << 20  # unreachable where one attempt in eight succeeds
@@ -41,13 +41,13 @@ class Drawn:
     trace: bytes
 
 
-def draw(field: Field, need: Need, seed: bytes, stage: int) -> Drawn:
-    """A lawful seating from a seed. Raises Refused `no_lawful_panel` where there is none."""
+def draw(field: Field, need: Need, key: bytes, stage: int, version: int = SAMPLER_VERSION) -> Drawn:
+    """A lawful seating from the key of the integers. Raises Refused `no_lawful_panel` where there is none."""
     total = count(field, need)
     if total == 0:
         raise Refused("no_lawful_panel", "")
-    sampler = sampler_for(field, need)
-    seats, attempts = SAMPLERS[sampler](field, need).seat(Dice(seed, stage))
+    sampler = sampler_for(field, need, version)
+    seats, attempts = SAMPLERS[sampler](field, need).seat(Dice(key, stage))
     rows = [b"".join(row.to_bytes(4, "big") for row in seat) for seat in seats]
     trace = TH("draw/v1/trace", sampler.encode(), attempts.to_bytes(4, "big"), str(total).encode(), *rows)
     return Drawn(seats, sampler, attempts, trace)
@@ -73,7 +73,7 @@ def _states(start: _State) -> list[_State]:
     return [_State(c, r, m) for c in counts for r in range(start.recent_left + 1) for m in masks]
 
 
-# cells-reject/1 -----------------------------------------------------------------------------------------------------------------------------
+# cells-reject -------------------------------------------------------------------------------------------------------------------------------
 
 
 class CellsReject:
@@ -222,7 +222,7 @@ class PicksReject:
         raise AssertionError("the weights of the groups do not add up")
 
 
-# cells-dp/1 ---------------------------------------------------------------------------------------------------------------------------------
+# cells-dp -----------------------------------------------------------------------------------------------------------------------------------
 
 
 Table = Mapping[frozenset[int], int]  # sites still needed -> polynomial of the completions by the later employers
@@ -318,4 +318,8 @@ class Sampler(Protocol):
         ...
 
 
-SAMPLERS: Mapping[str, type[Sampler]] = {"cells-reject/1": CellsReject, "picks-reject/1": PicksReject, "cells-dp/1": CellsDp}
+SAMPLERS: Mapping[str, type[Sampler]] = {
+    f"{name}/{version}": sampler
+    for name, sampler in (("cells-reject", CellsReject), ("picks-reject", PicksReject), ("cells-dp", CellsDp))
+    for version in (1, SAMPLER_VERSION)
+}

@@ -57,6 +57,24 @@ def signers_of(draw: Draw, body: Body) -> tuple[Signers, ...]:
     return needs
 
 
+def openings_attesters(draw: Draw) -> frozenset[str]:
+    """The keys of the supervisors who attested with the openings, for the commit or an extension."""
+    return _attesters(draw, "openings")
+
+
+def bodies_with_both(draw: Draw, body_of: Mapping[str, str]) -> frozenset[str]:
+    """The bodies that attested with the openings and with the roll in one attempt: together these name everybody who is drawn (draw.md 7.3)."""
+    with_openings, with_roll = ({body_of[key] for key in _attesters(draw, scope) if key in body_of} for scope in ("openings", "roll"))
+    return frozenset(with_openings & with_roll)
+
+
+def _attesters(draw: Draw, scope: str) -> frozenset[str]:
+    events = (event for each in (*draw.attestations, draw.attested) for event in each)
+    return frozenset(
+        sig.key for event in events if isinstance(event.body, Attested) and event.body.scope == scope for sig in event.sigs[:1]
+    )
+
+
 def roll_attester(draw: Draw) -> frozenset[str]:
     """The keys of the supervisor who attested with the roll: that one re-runs the selection and signs `checked`."""
     latest = draw.attestations[-1] if draw.attestations else ()

@@ -103,6 +103,14 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "closed_before_unsealing": ("席位 {slot} 尚未启封", "slot {slot} is not unsealed yet"),
     "column_twice": ("列“{column}”出现两次；请删去一列", "the column {column} is there twice; remove one"),
     "columns_missing": ("缺少必需的列：{columns}；请下载模板", "required columns are missing: {columns}; see the template"),
+    "new_list_below_bound": (
+        "密钥清单的见证人法定数低于 1 + ⌊2W/3⌋，新的抽取不得使用；请修改策略",
+        "the quorum of the key list is below 1 + floor(2W/3) of W witnesses: no new draw may rest on it; change its policy",
+    ),
+    "commit_without_quorum": (
+        "提交所在的检查点未获密钥清单规定的见证人法定数（{got} 人已签），不予贡献",
+        "the checkpoint that holds the commit lacks the quorum of the key list ({got} witnesses cosigned): nothing is contributed",
+    ),
     "commit_not_fixed_before_contributions": ("贡献之前没有固定提交的检查点", "no checkpoint fixed the commit before the contributions"),
     "consistency_paths_missing": ("缺少检查点之间的一致性证明", "consistency paths between checkpoints are missing"),
     "contributed_twice": ("{key} 贡献了两次", "{key} contributed twice"),
@@ -544,6 +552,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     ),
     "private_log": ("私有日志：无法核对是否有更早的抽取", "private log: earlier attempts cannot be counted"),
     "not_shown_to_be_the_only_draw": ("未证明这是唯一的抽取（缺少监测人签名）", "not shown to be the only draw (no monitor signed)"),
+    "quorum_below_bound": (
+        "见证人法定数低于 1 + ⌊2W/3⌋：少数见证人与操作方串通即可出具两份不同的日志，或倒签时间",
+        "the quorum is below 1 + floor(2W/3) of W witnesses: few of them and the operator can show two histories or date one back",
+    ),
     "key_list_has_successors": ("密钥清单已有后续版本，请留意其中撤销的密钥", "the key list has later versions: mind the keys they revoke"),
     "abandoned": ("该次抽取已中止", "this attempt was abandoned"),
     "open": ("尚未结束：结果可能还会变化", "open: this draw has not ended"),
@@ -554,6 +566,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     "rounds_by_draw_key_alone": (
         "补抽只用抽取密钥：其持有人可预知虚假答复的效果",
         "replacement rounds rest on the draw key alone: its holder could foresee what a false answer does",
+    ),
+    "attested_by_one_body": (
+        "同一单位既以开启文件又以名册见证：结束之前它即可知道被抽中者的姓名",
+        "one body attested with the openings and with the roll: it could name the drawn before the end",
     ),
     "small_pool": (
         "小库：合格人数不足所需三倍，被抽中的人较易猜到",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import dropwhile
 from typing import Any
 
 from drawing import map as sparse
@@ -36,7 +37,7 @@ from drawing.merkle import check_consistency, check_inclusion
 from drawing.note import Checked as CheckedNote
 from drawing.proof import Logged, Proof, map_value, mapped_hash, parse_proof
 from drawing.report import CHECKS, Report, Tally
-from drawing.signers import roll_attester, signers_of
+from drawing.signers import bodies_with_both, roll_attester, signers_of
 from drawing.verify_private import check_openings, check_receipt
 from drawing.verify_roll import Rolls, check_roll
 
@@ -164,7 +165,7 @@ def _checkpoints(proof: Proof, chain: KeyChain | None, rulers: Rulers, tally: Ta
         try:
             note = policy.check(text.encode(), place, second=keys.second is not None)
         except Refused as wrong:
-            tally.fail(check, wrong.code, wrong.place or place, **wrong.params)
+            tally.fail(check, wrong.code, wrong.place, **wrong.params)
             tally.skip("no_checkpoint", "A2")  # where an earlier one is invalid the last was not looked at
             return ()
         if note.checkpoint.origin != proof.origin:
@@ -222,7 +223,7 @@ def signature_faults(draw: Draw, event: Event, keys: KeyList, tell: Tell) -> Non
         entry = keys.by_name.get(each.key)
         wrong = keys.signer_fault(event.payload, each)
         if wrong or entry is None:
-            tell("A3", wrong or "unknown_key", key=each.key)
+            tell("A3", wrong, key=each.key)
         elif entry.role not in allowed:
             tell("A3", "not_their_event", key=each.key, role=entry.role)
         else:
@@ -236,7 +237,7 @@ def signature_faults(draw: Draw, event: Event, keys: KeyList, tell: Tell) -> Non
         entry = keys.by_name.get(body.key)
         if entry is None or entry.role != "contributor" or entry.vrf != body.pk:
             tell("A3", "contribution_of_another", key=body.key)
-        elif keys.signer_fault(body.statement(_leaf_of(draw, body)), Signature(body.key, body.sig)):
+        elif keys.signer_fault(body.statement(draw.commits[-1].leaf_hash if draw.commits else b""), Signature(body.key, body.sig)):
             tell("A3", "bad_signature", key=body.key)
     if isinstance(body, Attested) and len(names) != 1:
         tell("A3", "one_signature_each")
@@ -244,16 +245,8 @@ def signature_faults(draw: Draw, event: Event, keys: KeyList, tell: Tell) -> Non
         tell("A3", "checked_by_another")
     if isinstance(body, Abandoned):
         staff = {keys.by_name[name].body for name, role in roles.items() if role == "staff"}
-        others = {keys.by_name[name].body for name, role in roles.items() if role in ("supervisor", "authority")}
-        if not others - staff:
+        if staff.issuperset(keys.by_name[name].body for name in roles):
             tell("A3", "one_body_only")
-
-
-def _leaf_of(draw: Draw, body: Contributed | RoundContributed) -> bytes:
-    """The leaf hash of the commit or extension that a contribution belongs to."""
-    if isinstance(body, Contributed):
-        return draw.stages[-1].leaf if draw.stages else b""
-    return draw.commits[-1].leaf_hash if draw.commits else b""
 
 
 def _signatures(proof: Proof, draws: tuple[Draw, ...], rulers: Rulers, tally: Tally) -> None:
@@ -322,8 +315,8 @@ def _timing(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rule
 
 def _first_unsealed(proof: Proof, draw: Draw) -> Logged | None:
     """The last attempt's first `unsealed`."""
-    begun = next((n for n, each in enumerate(proof.events) if each.event is draw.opened), 0)
-    return next((each for each in proof.events[begun:] if isinstance(each.event.body, Unsealed)), None)
+    of_attempt = dropwhile(lambda each: each.event is not draw.opened, proof.events)
+    return next((each for each in of_attempt if isinstance(each.event.body, Unsealed)), None)
 
 
 def _time_passed(commit: Committed, unsealed: Logged, notes: tuple[CheckedNote, ...]) -> bool:
@@ -334,13 +327,13 @@ def _time_passed(commit: Committed, unsealed: Logged, notes: tuple[CheckedNote, 
 def _stage_timing(stage: Stage, index: dict[int, int], sizes: list[int], tally: Tally) -> None:
     """CP0 lies between the commit and its first contribution; CP1 is the last checkpoint before the lots fell."""
     place = f"event {stage.seq}"
-    fixed = index.get(stage.seq, 0)
-    given = [index.get(seq, 0) for _, _, _, seq in stage.given]
+    fixed = index[stage.seq]
+    given = [index[seq] for _, _, _, seq in stage.given]
     if not any(fixed < size <= min(given) for size in sizes):
         tally.fail("A1", "commit_not_fixed_before_contributions", place)
     if stage.outcome is None:
         return
-    before = [size for size in sizes if min(given) < size <= index.get(stage.outcome.head.seq, 0)]
+    before = [size for size in sizes if min(given) < size <= index[stage.outcome.head.seq]]
     if not before:
         tally.fail("T4", "value_before_checkpoint", place)
     elif max(before) <= max(given):
@@ -405,7 +398,7 @@ def _beacon_stage(stage: Stage, network: Network, index: dict[int, int], notes: 
     place = f"event {outcome.head.seq} ({outcome.type})"
     due = network.time_of(stage.lots)
     fixed = _fixed(stage, index)
-    fell = index.get(outcome.head.seq, 0)
+    fell = index[outcome.head.seq]
     if not notes:
         tally.skip("no_checkpoint", "T2")
     elif not notes[0].policy.has_quorum:
@@ -428,7 +421,7 @@ def _beacon_stage(stage: Stage, network: Network, index: dict[int, int], notes: 
 
 def _fixed(stage: Stage, index: dict[int, int]) -> int:
     """Where in the log the last of what a stage's lots rest on is."""
-    return max((index.get(seq, 0) for _, _, _, seq in stage.given), default=index.get(stage.seq, 0))
+    return max((index[seq] for _, _, _, seq in stage.given), default=index[stage.seq])
 
 
 def _in_time(fixed: int, due: int, notes: tuple[CheckedNote, ...]) -> bool:
@@ -507,22 +500,18 @@ def _map(proof: Proof, project: Project, notes: tuple[CheckedNote, ...], rulers:
     names = [each.sigs[0].key for each in proof.monitors]
     if names != sorted(set(names)):
         tally.fail("C3", "monitors_disordered", "proof.monitors")
-    for number, each in enumerate(proof.monitors):
-        place = f"monitor {number}"
-        if keys is None:
-            break
-        signer = each.sigs[0]
-        if signer.key not in keys.named("monitor") or keys.signer_fault(each.payload, signer):
-            tally.fail("C3", "bad_signature", place, key=signer.key)
-        elif each.root != mapped.root or each.size <= mapped.size or each.origin != proof.origin or each.at < mapped.at:
-            tally.fail("C3", "monitor_of_another_log", place)
-        else:
-            monitored = True
-    if keys is None:
-        return False
-    if not keys.log_policy.has_quorum:
-        tally.skip("no_witnesses", "C3")
-        return False
+    if keys is not None:
+        for number, each in enumerate(proof.monitors):
+            place = f"monitor {number}"
+            signer = each.sigs[0]
+            if signer.key not in keys.named("monitor") or keys.signer_fault(each.payload, signer):
+                tally.fail("C3", "bad_signature", place, key=signer.key)
+            elif each.root != mapped.root or each.size <= mapped.size or each.origin != proof.origin or each.at < mapped.at:
+                tally.fail("C3", "monitor_of_another_log", place)
+            else:
+                monitored = True
+        if not keys.log_policy.has_quorum:
+            tally.skip("no_witnesses", "C3")
     if not monitored:
         tally.skip("no_monitor", "C3")
     return monitored
@@ -571,6 +560,8 @@ def _headlines(draw: Draw, chain: KeyChain | None, rulers: Rulers, monitored: bo
             lines.append("private_log")
         elif not monitored:
             lines.append("not_shown_to_be_the_only_draw")
+        if keys.below_bound:
+            lines.append("quorum_below_bound")
         if chain is not None and chain.newest is not keys:
             lines.append("key_list_has_successors")
     if draw.phase is Phase.ABANDONED:
@@ -583,6 +574,8 @@ def _headlines(draw: Draw, chain: KeyChain | None, rulers: Rulers, monitored: bo
         lines.append("beacon_held_by_operator")
     if draw.commit is not None and draw.beacon is None and not draw.commit.round_contributors:
         lines.append("rounds_by_draw_key_alone")
+    if keys is not None and bodies_with_both(draw, {name: entry.body for name, entry in keys.by_name.items()}):
+        lines.append("attested_by_one_body")
     if any(each.small_pool for each in _all_terms(draw)):
         lines.append("small_pool")
     if terms is not None and not terms.groups_checked:

@@ -136,7 +136,7 @@ def _chances(rolls: Rolls, draw: Draw, tally: Tally) -> Fairness | None:
             if count(roll.field, need) != terms.total:
                 tally.fail("F1", "other_total", place)
             chances = numerators(roll.field, need)
-            sampler = sampler_for(roll.field, need)
+            sampler = sampler_for(roll.field, need, terms.sampler_version)
         except Refused as wrong:
             tally.fail("F1", wrong.code, place, **wrong.params)
             continue
@@ -186,10 +186,10 @@ def _selection(rolls: Rolls, draw: Draw, tally: Tally) -> None:
 
 def _lots_of(rolls: Rolls, stage: Stage, event: Event, body: Result | Replaced) -> Lots:
     terms, roll = rolls.at(event.head.seq)
-    removed = rolls.removed_before(event.head.seq)
+    removed, version = rolls.removed_before(event.head.seq), terms.sampler_version
     if isinstance(body, Result):
-        return first(roll, terms.plan, removed, body.seed)
-    return successors(roll, terms.plan, stage.before, stage.gone | removed, body.seed)
+        return first(roll, terms.plan, removed, body.seed, version)
+    return successors(roll, terms.plan, stage.before, stage.gone | removed, body.seed, version)
 
 
 def _panel(rolls: Rolls, draw: Draw, tally: Tally) -> None:

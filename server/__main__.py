@@ -22,6 +22,8 @@ from drawing.canonical import unhex
 from drawing.draw import Phase
 from drawing.errors import Refused
 from drawing.events import RoundContributed, project_tag
+from drawing.keys import MAX_FILE as MAX_KEYS
+from drawing.keys import parse_keys
 from drawing.lottery import MAX_FILE as MAX_LOTTERY
 from drawing.lottery import METHOD as LEXIMIN
 from drawing.lottery import draw as draw_lottery
@@ -186,13 +188,17 @@ def key_make(role: str, out: Path, name: str, body: str, lang: str) -> None:
 @cli.command("contribute")
 @click.argument("commit", type=FILE)
 @click.option("--key", "key_path", type=FILE, required=True)
+@click.option("--keys", "keys_path", type=FILE, required=True, help="密钥清单，另行取得 / the key list, obtained elsewhere")
 @click.option("--out", type=FILE, help="输出文件 / output (default: beside the commit)")
 @language
-def contribute_command(commit: Path, key_path: Path, out: Path | None, lang: str) -> None:
+def contribute_command(commit: Path, key_path: Path, keys_path: Path, out: Path | None, lang: str) -> None:
     """为一次提交贡献随机数 / contribute to a commit, on the contributor's own machine."""
     order = Order.parse(read_bounded(commit, MAX_FILE))
+    keys = parse_keys(read_bounded(keys_path, MAX_KEYS))
     holder = read_key(key_path)
-    body = contribute(order, holder, key_path)
+    body = contribute(order, holder, key_path, keys)
+    if not keys.newest.log_policy.has_quorum:
+        click.echo(tell("no_witnesses_to_ask", lang), err=True)
     suffix = f"round-{body.round}" if isinstance(body, RoundContributed) else "contribution"
     short = holder.name.rpartition("/")[2]
     target = out or commit.with_name(f"{suffix}-{short}-{order.leaf_hash.hex()[:8]}.json")

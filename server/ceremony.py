@@ -58,6 +58,7 @@ from drawing.openings import Private
 from drawing.report import Tally
 from drawing.roll import roll_file
 from drawing.sealed import seal
+from drawing.signers import roll_attester
 from drawing.verify import signature_faults
 from drawing.verify_roll import check_roll
 from server.book import Book
@@ -169,6 +170,8 @@ class Ceremony:
         supervisors = self.keys.of("supervisor")
         match draw.phase if self._mine(draw) else Phase.NEW:
             case Phase.NEW:
+                if self.key_list.below_bound:  # before anything is begun
+                    raise Refused("new_list_below_bound", "keys.json")
                 return Opened(self.book.log.origin, self.notice, self.request.section), [one("staff")]
             case Phase.OPENED | Phase.ATTESTED if len(draw.attested) < 2:
                 return self._attest(draw, self.commit_body(draw))
@@ -378,7 +381,14 @@ class Ceremony:
             else rest_need(material.roll, material.plan, draw.slots, draw.gone)
         )
         found = attest_roll(material.roll, body.terms, need)
-        return Attested(draft_digest(body), found, "roll"), [supervisors[1]]
+        return Attested(draft_digest(body), found, "roll"), [self._roll_supervisor(draw)]
+
+    def _roll_supervisor(self, draw: Draw) -> KeyFile:
+        """Who holds the roll until `closed`: whoever attested with it, else one of another body than the one with the openings, where there is one."""
+        first, *others = self.keys.of("supervisor")
+        attested = roll_attester(draw)
+        known = [key for key in others if key.name in attested] or [key for key in others if key.body != first.body]
+        return (known or others)[0]
 
     # Contributions ------------------------------------------------------------------------------------------------------------------------
 
@@ -413,7 +423,7 @@ class Ceremony:
         write_whole(self.folder / "commit.json", order.to_bytes())
         key = self.keys.named(name)
         if key is not None and key.here:
-            return contribute(order, key, self.keys.path_of(key))
+            return contribute(order, key, self.keys.path_of(key), self.chain)
         for path in sorted((self.folder / "contributions").glob("*.json")):
             body = read_contribution(path, order, name)
             if body is not None:
@@ -425,8 +435,13 @@ class Ceremony:
     def _result(self, draw: Draw) -> Result:
         value, seed = self._value_and_seed(draw)
         material = self.material_of(draw)
-        lots = first(material.roll, material.plan, (), seed)
+        lots = first(material.roll, material.plan, (), seed, self._sampler_version(draw))
         return Result(lots.placed, seed, lots.trace, value)
+
+    def _sampler_version(self, draw: Draw) -> int:
+        """Of the terms in force: a draw that an older release committed goes on as it was committed."""
+        assert draw.terms is not None
+        return draw.terms.sampler_version
 
     def _value_and_seed(self, draw: Draw) -> tuple[bytes, bytes]:
         """The beacon's value or the draw key's, and the seed that follows. Raises Waiting where the beacon's round is not there yet."""
@@ -458,7 +473,7 @@ class Ceremony:
     def _replaced(self, draw: Draw) -> Replaced:
         value, seed = self._value_and_seed(draw)
         material = self.material_of(draw)
-        lots = successors(material.roll, material.plan, draw.slots, draw.gone, seed)
+        lots = successors(material.roll, material.plan, draw.slots, draw.gone, seed, self._sampler_version(draw))
         return Replaced(lots.placed, draw.round, seed, lots.trace, value)
 
     def _open(self, draw: Draw) -> tuple[Body, Sequence[KeyFile]]:
@@ -534,7 +549,7 @@ class Ceremony:
             ]
         if not draw.checked:
             self._recheck(draw)
-            return Checked(), [supervisors[1]]
+            return Checked(), [self._roll_supervisor(draw)]
         sealed = tuple(n for n, slot in enumerate(draw.slots) if slot.tag and not slot.unsealed and not slot.reserve)
         commit = draw.commit
         if sealed and commit is not None:

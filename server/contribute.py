@@ -1,7 +1,8 @@
 """A contributor's part, on whatever machine the contributor's key is: an order in, a contribution out.
 
 The order is `commit.json`: the committed leaf, its proof to the checkpoint CP0, the log's key and, in a replacement round, the states of the
-slots. A contributor answers only a leaf that is proved in the log, and counts the commits of each project it ever answered.
+slots. A contributor answers only a leaf that is proved in a checkpoint with the quorum of the contributor's own key list (which came from
+elsewhere, not with the order), and counts the commits of each project it ever answered.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 from drawing import merkle, randomness, vrf
 from drawing.canonical import dumps, loads, unhex
 from drawing.errors import Refused
-from drawing.events import Committed, Contributed, Event, Extended, RoundContributed, parse_event
+from drawing.events import Committed, Contributed, Extended, RoundContributed, parse_event
+from drawing.keys import KeyChain
 from drawing.model import read_object, shape_of, whole
-from drawing.note import LogProof, Policy, VKey
+from drawing.note import LogProof, VKey
 from server.files import read_bounded
 from server.keyfiles import KeyFile, count_contribution
 
@@ -57,19 +59,41 @@ class Order:
 
     @classmethod
     def parse(cls, data: bytes) -> Order:
-        """Raises Refused where the file is malformed or the leaf is not proved under the log's signed checkpoint."""
+        """Raises Refused where the file is malformed. Nothing is proved yet: `check` does that."""
         value = read_object(loads(data, place="commit", max_bytes=MAX_FILE, text=True), "commit", {"leaf", "log", "proof", "round", "v"})
         if value["v"] != ORDER_VERSION or not all(isinstance(value[name], str) for name in ("leaf", "log", "proof")):
             raise Refused("unknown_version", "commit", known=ORDER_VERSION)
-        order = cls(
+        return cls(
             value["leaf"].encode(),
             VKey.parse(value["log"], "commit.log"),
             LogProof.parse(value["proof"], "commit.proof"),
             _round(value["round"]),
         )
-        checked = Policy(order.log, {}).check(order.proof.checkpoint, "commit.proof")
-        merkle.check_inclusion(order.leaf_hash, order.proof.index, checked.checkpoint.size, order.proof.path, checked.checkpoint.root)
-        return order
+
+    def check(self, keys: KeyChain) -> Committed | Extended:
+        """What is to be answered. Raises Refused unless the leaf is a commit or an extension, proved in a checkpoint that is cosigned by the quorum
+        of the key list that the commit names (for an extension, which names none, of the newest), and by its second quorum where it has one.
+
+        Under `quorum none` there is nothing to reach: the log's own signature is all that there is, and whoever answers is told so.
+        """
+        body = parse_event(self.leaf, "commit.leaf").body
+        if not isinstance(body, Committed | Extended):
+            raise Refused("not_a_commit", "commit.leaf")
+        ruling = keys.find(body.keys.version, body.keys.digest) if isinstance(body, Committed) else keys.newest
+        if ruling is None:
+            assert isinstance(body, Committed)
+            raise Refused("other_key_list", "commit.leaf", version=body.keys.version)
+        if self.log != ruling.log_policy.log:
+            raise Refused("line_of_unknown_key", "commit.log", key=self.log.name)
+        checked = ruling.log_policy.check(self.proof.checkpoint, "commit.proof", second=ruling.second is not None)
+        merkle.check_inclusion(self.leaf_hash, self.proof.index, checked.checkpoint.size, self.proof.path, checked.checkpoint.root)
+        if ruling.log_policy.has_quorum and not checked.quorum:
+            raise Refused("commit_without_quorum", "commit.proof", got=len(checked.cosigned))
+        if ruling.second is not None:
+            second = ruling.second.check_rest(checked, "commit.proof")
+            if not second.quorum:
+                raise Refused("commit_without_quorum", "commit.proof", got=len(second.cosigned))
+        return body
 
 
 def _round(value: Any) -> RoundAsked | None:
@@ -82,12 +106,12 @@ def _round(value: Any) -> RoundAsked | None:
     return RoundAsked(whole(1, 10_000).read(got["number"], "commit.round"), unhex(states, len(states) // 2, "commit.round"))
 
 
-def contribute(order: Order, key: KeyFile, path: Path) -> Contributed | RoundContributed:
-    """The contribution of a key (its file at `path`) to an order. Raises Refused where the commit does not name the key."""
-    event: Event = parse_event(order.leaf, "commit.leaf")
-    if not isinstance(event.body, Committed | Extended):
-        raise Refused("not_a_commit", "commit.leaf")
-    if isinstance(event.body, Committed) and key.name not in event.body.contributors:
+def contribute(order: Order, key: KeyFile, path: Path, keys: KeyChain) -> Contributed | RoundContributed:
+    """The contribution of a key (its file at `path`) to an order. Raises Refused, before anything is counted or made, where the order does
+    not hold under the key list or its commit does not name the key.
+    """
+    body = order.check(keys)
+    if isinstance(body, Committed) and key.name not in body.contributors:
         raise Refused("not_a_contributor", "commit.leaf", key=key.name)
     if not key.vrf_secret:
         raise Refused("secret_elsewhere", key.name)
@@ -95,7 +119,7 @@ def contribute(order: Order, key: KeyFile, path: Path) -> Contributed | RoundCon
     if order.round is not None:
         draft = RoundContributed(key.name, pi, key.vrf_public, order.round.number, bytes(64))
         return RoundContributed(draft.key, draft.pi, draft.pk, draft.round, key.sign(draft.statement(order.leaf_hash)))
-    nth = count_contribution(path, event.head.project, order.leaf_hash)
+    nth = count_contribution(path, parse_event(order.leaf, "commit.leaf").head.project, order.leaf_hash)
     first = Contributed(key.name, nth, pi, key.vrf_public, bytes(64))
     return Contributed(first.key, first.nth, first.pi, first.pk, key.sign(first.statement(order.leaf_hash)))
 

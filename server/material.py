@@ -206,8 +206,10 @@ def attest_roll(roll: Roll, terms: Terms, need: Need) -> bytes:
         raise Refused("attestation_refused", "D1", why="other_roll")
     chances = numerators(roll.field, need)
     root = merkle.root([chance_leaf(tag, number) for tag, number in zip(roll.tags, chances, strict=True)])
-    if count(roll.field, need) != terms.total or root != terms.chances.root or sampler_for(roll.field, need) != terms.sampler:
+    if count(roll.field, need) != terms.total or root != terms.chances.root:
         raise Refused("attestation_refused", "F1", why="other_chances")
+    if sampler_for(roll.field, need) != terms.sampler:  # also one of an older version: new terms name the present one
+        raise Refused("attestation_refused", "D2", why="other_sampler")
     if (terms.method == FAIR) != (roll.table is not None):
         raise Refused("attestation_refused", "D1", why="other_table")
     if roll.table is not None:

@@ -13,6 +13,7 @@ from drawing.pool import label_of, tag_of
 from drawing.proof import proof_bytes
 from drawing.report import Report
 from drawing.sealed import seal
+from drawing.signers import openings_attesters
 from drawing.verify import Files, verify
 from server.book import build_proof
 from server.ceremony import Ceremony
@@ -44,12 +45,15 @@ def write_results(ceremony: Ceremony, draw: Draw) -> Report:
 
 
 def _write_openings(ceremony: Ceremony, draw: Draw) -> None:
-    """Sealed to the supervisors; the draw's secret is inside only after `closed`."""
+    """Sealed to the supervisors after `closed`, with the draw's secret inside; before it to whoever attested with them, and to nobody else:
+    openings and roll together name the drawn, and another supervisor has the roll.
+    """
     closed = draw.phase is Phase.CLOSED
     openings = ceremony.material.openings(
         ceremony.book.tag, draw.attempt, with_draw_secret=closed, private=tuple(ceremony.private_answers(draw))
     )
-    readers = {key.name: key.box_public for key in ceremony.keys.of("supervisor")}
+    attested = openings_attesters(draw)
+    readers = {key.name: key.box_public for key in ceremony.keys.of("supervisor") if closed or key.name in attested}
     # A file that is sealed twice with one key would show what changed between the two: the key depends on the state.
     key = ceremony.secret.of("openings-key", draw.phase.value.encode(), len(draw.answered).to_bytes(4, "big"))
     write_whole(ceremony.folder / "openings.sealed", seal(write_openings(openings), readers, key), mode=0o600)

@@ -43,8 +43,8 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "Not finished. What there is lies in {path}; run the same command again to go on",
     ),
     "waiting_contribution": (
-        "等待 {key} 的贡献：请在其机器上运行 lotroom contribute {commit} --key 密钥文件，把结果放入 {to}，再次运行本命令",
-        "Waiting for {key}: run lotroom contribute {commit} --key KEYFILE on its machine, put the result into {to}, and run this again",
+        "等待 {key} 的贡献：请在其机器上运行 lotroom contribute {commit} --key 密钥文件 --keys 密钥清单，把结果放入 {to}，再次运行本命令",
+        "Waiting for {key}: run lotroom contribute {commit} --key KEYFILE --keys KEYLIST on its machine, put the result into {to}, and run this again",
     ),
     "waiting_sealed": ("名单保持密封，{until} 之后再次运行本命令即可启封", "Names stay sealed; run this again after {until}"),
     "waiting_stopped": ("抽取已被监督人暂停", "The draw was stopped by a supervisor"),
@@ -116,6 +116,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "cannot_write": ("无法写入：{why}", "cannot write: {why}"),
     "ask_answer": ("席位 {slot} 第 {occupant} 人是否参加？[y/n 原因]", "Slot {slot}, person {occupant}: coming? [y/n reason]"),
+    "no_witnesses_to_ask": (
+        "注意：密钥清单没有见证人，检查点只有日志自己的签名；日志可以另有一份不同的历史",
+        "Mind: the key list has no witnesses; only the log itself signed the checkpoint, and it may show others another history",
+    ),
     "contribution_written": ("贡献已写入 {path}（对该项目的第 {nth} 次）", "Wrote the contribution {path} (number {nth} to this project)"),
     "round_contribution_written": ("第 {round} 轮补抽的贡献已写入 {path}", "Wrote the contribution to round {round}, {path}"),
     "receipt_written": ("回执已写入 {path}", "Wrote the receipt {path}"),

@@ -70,7 +70,7 @@ from drawing.events import (
     draft_digest,
     project_tag,
 )  # fmt: skip
-from drawing.fair import Need, count, numerators, sampler_for
+from drawing.fair import SAMPLER_VERSION, Need, count, numerators, sampler_for
 from drawing.keys import Entry as KeyEntry
 from drawing.keys import KeyList, keys_bytes
 from drawing.lots import Lots, first, first_need, rest_need, step_in, successors
@@ -211,6 +211,7 @@ class World:
     seed: int = 1
     people: int = 60
     witnesses: int = 3
+    quorum: int = 3  # 1 + floor(2W/3)
     plan: Plan = PLAN
     records: list[bytes] | None = None
     tamper: Tamper = lambda body: body
@@ -226,6 +227,7 @@ class World:
     retable: Callable[[Table], Table] = lambda table: table
     beacon: str = "none"
     second_quorum: bool = False
+    sampler_version: int = SAMPLER_VERSION
     retell: Callable[[Event], Event] = lambda event: event
 
     leaves: list[bytes] = field(default_factory=list)
@@ -250,7 +252,7 @@ class World:
         policy = Policy(
             self.log_key.vkey,
             {f"w{n}": key.vkey for n, key in enumerate(self.witness_keys)},
-            {"most": (2, ("w0", "w1", "w2"))} if self.witnesses == 3 else {},
+            {"most": (self.quorum, ("w0", "w1", "w2"))} if self.witnesses == 3 else {},
             "most" if self.witnesses == 3 else "none",
         )
         entries = tuple(sorted((holder.entry for holder in self.holders.values()), key=lambda entry: entry.vkey.partition("+")[0]))
@@ -372,7 +374,7 @@ class World:
 
         return Terms(
             Chances(1, zero, 1), (), zero, zero, True, "uniform/1", self.plan, RollDigest(zero, zero), RuleSet(zero, "test", "1"),
-            "cells-reject/1", False, Snapshot("s", (), zero, 1), 1,
+            "cells-reject/2", False, Snapshot("s", (), zero, 1), 1,
         )  # fmt: skip
 
     @property
@@ -388,7 +390,7 @@ class World:
             counts=pool.rule_counts(), decisions=pool.decisions_root,
             declarations=TH("draw/v1/declarations", self.secret("decl"), self.decl), groups_checked=True, method=self.method,
             plan=self.current_plan, roll=roll.digest, rule_set=RuleSet(sha256(RULES).digest(), "test", "1"),
-            sampler=sampler_for(roll.field, need), small_pool=small_pool(roll, self.current_plan),
+            sampler=sampler_for(roll.field, need, self.sampler_version), small_pool=small_pool(roll, self.current_plan),
             snapshot=Snapshot(self.snapshot_id, previous, pool.snapshot_root, len(pool.labels)), total=count(roll.field, need),
         )  # fmt: skip
 
@@ -469,7 +471,7 @@ class World:
 
     def result(self) -> None:
         value, seed = self.lots()
-        drawn = first(self.roll, self.current_plan, self.removed, seed)
+        drawn = first(self.roll, self.current_plan, self.removed, seed, self.sampler_version)
         self.log(Result(drawn.placed, seed, drawn.trace, value), "centre/operator")
 
     @property
@@ -530,7 +532,7 @@ class World:
             seed = randomness.round_seed(draw.seed, draw.round, states, vrf.public_key(key), vrf.proof_to_hash(value), ())
         else:
             value, seed = self.lots()
-        drawn: Lots = successors(self.roll, self.current_plan, draw.slots, draw.gone | self.removed, seed)
+        drawn: Lots = successors(self.roll, self.current_plan, draw.slots, draw.gone | self.removed, seed, self.sampler_version)
         self.log(Replaced(drawn.placed, draw.round, seed, drawn.trace, value), "centre/operator")
 
     def screen(self, codes: Sequence[str]) -> None:

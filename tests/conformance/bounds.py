@@ -98,7 +98,12 @@ def bounds() -> Iterator[Bound]:
     yield "committed", (*terms, "counts"), [{"count": 1 << 20, "rule": "A3"}], True
     yield "committed", (*terms, "counts"), [{"count": (1 << 20) + 1, "rule": "A3"}], False
     yield from texts("committed", (*terms, "method"), (), ("leximin/1", "uniform/2", ""))
-    yield from texts("committed", (*terms, "sampler"), ("cells-dp/1", "picks-reject/1"), ("cells-reject/2", ""))
+    yield from texts(
+        "committed",
+        (*terms, "sampler"),
+        ("cells-dp/1", "picks-reject/1", "cells-dp/2", "picks-reject/2"),
+        ("cells-reject/3", "cells-reject/0", "cells-reject", ""),
+    )
     yield from texts("committed", (*terms, "snapshot", "id"), *WORDS)
     yield from integers("committed", (*terms, "snapshot", "size"), 1, 1 << 20)
     yield from lengths("committed", (*terms, "snapshot", "previous"), {"changes": "00" * 32, "root": "00" * 32}, 0, 1)

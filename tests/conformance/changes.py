@@ -8,7 +8,8 @@ from typing import Any
 
 WORDS = {
     "state": ("accepted", "left"), "evidence": ("gateway", "link", "two_persons"), "scope": ("openings", "roll"), "regime": ("ZTB", "ZFCG"),
-    "method": ("uniform/1", "fair/1"), "sampler": ("cells-reject/1", "picks-reject/1", "cells-dp/1"), "reason": ("incomplete", "cancelled", "order"),
+    "method": ("uniform/1", "fair/1"), "sampler": tuple(f"{name}/{version}" for name in ("cells-reject", "picks-reject", "cells-dp") for version in (1, 2)),
+    "reason": ("incomplete", "cancelled", "order"),
     "kind": ("direct_choice", "representative", "none", "local", "drand"), "held": ("body", "operator"),
     "role": ("operator", "staff", "supervisor", "contributor", "gateway", "monitor", "authority"),
 }  # fmt: skip

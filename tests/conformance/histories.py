@@ -12,6 +12,7 @@ from hashlib import sha256
 from drawing.draw import Phase
 from drawing.errors import Refused
 from drawing.events import FAIR, UNIFORM, Body, Committed, Erased, Extended, Plan, Seat, Signature, Site
+from drawing.fair import SAMPLER_VERSION
 from drawing.keys import KeyList
 from drawing.lots import completions
 from drawing.openings import parse_openings, write_openings
@@ -49,7 +50,7 @@ class Setting:
 Play = Callable[[Setting], World]
 HISTORIES: dict[str, Play] = {}
 ONLY_NONE = {"rounds_on_the_draw_key", "late_steps"}
-UNTABLED = {"extension", "extension_and_round"}  # too small a pool for a certificate
+UNTABLED = {"a_draw_of_before_extended_now", "extension", "extension_and_round"}  # too small a pool for a certificate
 
 
 def history(play: Play) -> Play:
@@ -154,6 +155,35 @@ def extension(setting: Setting) -> World:
 @history
 def extension_and_round(setting: Setting) -> World:
     world = widened(dried(setting))
+    world.answer(left=(2,)), world.replace(), world.finish()
+    return world
+
+
+def before(setting: Setting) -> Setting:
+    """The same with a sampler of version 1, as draws before 0.2.0 had it."""
+
+    def bribe(world: World) -> None:
+        setting.bribe(world)
+        world.sampler_version = 1
+
+    return replace(setting, bribe=bribe)
+
+
+@history
+def a_draw_of_before(setting: Setting) -> World:
+    return before(setting).world().whole(left=(0,))
+
+
+@history
+def rounds_of_a_draw_of_before(setting: Setting) -> World:
+    return before(setting).world(plan=BARE).whole(left=(0, 2))
+
+
+@history
+def a_draw_of_before_extended_now(setting: Setting) -> World:
+    world = dried(before(setting))
+    world.sampler_version = SAMPLER_VERSION
+    widened(world)
     world.answer(left=(2,)), world.replace(), world.finish()
     return world
 

@@ -29,7 +29,7 @@ def note_of(world: World, size: int, change: Callable[[str], str]) -> None:
 
 def with_note(change: Callable[[World, str], str], *, last: bool) -> Files:
     """The last checkpoint's (or the first one's) note is another text."""
-    world = World().whole()
+    world = World(quorum=2).whole()
     sizes = sorted(int(text.split("\n")[1]) for text in world.proof().checkpoints)
     size = sizes[-1] if last else sizes[0]
     note_of(world, size, lambda text: change(world, text))
@@ -130,8 +130,9 @@ NOTES: dict[str, Callable[[World, str], str]] = {
     "not_cosigned_by_any": on_lines(lambda lines: lines[:1]), "cosigned_by_the_log_s_type": on_lines(lambda lines: [lines[0], lines[0].replace("centre/log", "w0.example/w")]),
 }  # fmt: skip
 TIMES = {
-    "zero": (0, 0, 0), "one": (1, 1, 1), "2_53": (2**53, 2**53 + 1, 2**53 - 1), "2_63": (2**63, 2**63 - 1, 2**63 + 1), "2_64": (2**64 - 1,) * 3,
+    "zero": (0, 0, 0), "one_zero": (1_790_000_000, 1_790_000_000, 0), "one_2_63": (1_790_000_000, 2**63, 1_790_000_000), "2_63_less_1": (2**63 - 1,) * 3, "one": (1, 1, 1), "2_53": (2**53, 2**53 + 1, 2**53 - 1), "2_63": (2**63, 2**63 - 1, 2**63 + 1), "2_64": (2**64 - 1,) * 3,
 }  # fmt: skip
+NO_TIMES = ("zero", "one_zero", "one_2_63", "2_63", "2_64")
 
 
 def lines() -> Iterator[tuple[str, Make]]:
@@ -145,7 +146,9 @@ def lines() -> Iterator[tuple[str, Make]]:
         for last in (True, False):
             yield (
                 f"line-time_{name}-{'last' if last else 'first'}",
-                lambda times=times, last=last: Case(with_note(cosigned_at(*times), last=last)),
+                lambda name=name, times=times, last=last: Case(
+                    with_note(cosigned_at(*times), last=last), (("A2",) if last else ("A1",)) if name in NO_TIMES else None
+                ),
             )  # type: ignore[misc]
     largest = again_signed(line_at(1, lambda size: str((1 << 53) - 1)))  # a note like others; of another tree
     yield "line-size_below_2_53-last", lambda: Case(with_note(largest, last=True), ("I1", "I2"))
@@ -194,7 +197,7 @@ UNLAWFUL: dict[str, Callable[[str], str]] = {
 
 def policies() -> Iterator[tuple[str, Make]]:
     def under(change: Callable[[str], str]) -> Files:
-        world = World()
+        world = World(quorum=2)
         world.key_list = replace(world.key_list, policy=change(world.key_list.policy))
         return world.whole().files(openings=False)
 
@@ -310,7 +313,7 @@ def set_paths() -> Iterator[tuple[str, Make]]:
 
 def from_nothing() -> Files:
     """The first checkpoint is that of an empty log: nothing follows from it."""
-    world = World().whole()
+    world = World(quorum=2).whole()
     renoted(world, 0, world.clock)
 
     def change(proof: Proof) -> Proof:
@@ -328,14 +331,14 @@ def only_the_last() -> Files:
 
 
 def every_checkpoint() -> Files:
-    world = World().whole()
+    world = World(quorum=2).whole()
     return shown(world, lambda sizes: sizes | set(range(1, len(world.leaves), 3)))
 
 
 def two_monitors(*, turned: bool = False) -> Files:
     from drawing.events import Signature
 
-    world = World()
+    world = World(quorum=2)
     other = Holder("aaa/monitor", "monitor", "court", world.root)
     world.holders[other.name] = other
     entries = tuple(sorted((*world.key_list.entries, other.entry), key=lambda entry: entry.vkey.partition("+")[0]))
@@ -354,7 +357,7 @@ def two_monitors(*, turned: bool = False) -> Files:
 
 
 def listing(change: Callable[[World], None]) -> Files:
-    world = World()
+    world = World(quorum=2)
     change(world)
     return world.whole().files(openings=False)
 
@@ -390,6 +393,13 @@ def keys_listed() -> Iterator[tuple[str, Make]]:
 
     yield "keys-vrf_key_that_signs_elsewhere", lambda: Case(listing(same_key), ("A4",))
 
+    def own_key(world: World) -> None:
+        entries = list(world.key_list.entries)
+        entries[8] = replace(entries[8], vrf=world.holders["other/c"].public)
+        world.key_list = replace(world.key_list, entries=tuple(entries))
+
+    yield "keys-vrf_key_that_is_its_signing_key", lambda: Case(listing(own_key), ("A4",))
+
     def turned(world: World) -> None:
         world.key_list = replace(world.key_list, entries=world.key_list.entries[::-1])
 
@@ -414,7 +424,7 @@ def successors() -> Iterator[tuple[str, Make]]:
     from tests.conformance.histories import successor
 
     def followed(change: Callable[[World], list[object]]) -> Files:
-        world = World().whole()
+        world = World(quorum=2).whole()
         return replace(world.files(openings=False), keys=keys_bytes(change(world)))  # type: ignore[arg-type]
 
     def signed_by(world: World, *names: str, **changes: object) -> object:

@@ -101,9 +101,9 @@ def names_opened_at_the_first_moment(wrong: int) -> Files:
     return world.files(openings=False)
 
 
-def unsealing(times: Callable[[int], Mapping[str, int] | int], positions: int = 0) -> Files:
+def unsealing(times: Callable[[int], Mapping[str, int] | int], positions: int = 0, quorum: int = 3) -> Files:
     """Names opened late, the checkpoint before it cosigned at times that depend on `not_before`."""
-    world = to_the_result(World(unsealing_delay=1_000))
+    world = to_the_result(World(unsealing_delay=1_000, quorum=quorum))
     world.answer(), world.check()
     commit = world.project.draw.commit
     assert commit is not None
@@ -121,7 +121,7 @@ def cosigned_when_names_may_be_opened(wrong: int) -> Files:
 
 @pair("T5")
 def two_of_three_cosigned_when_names_may_be_opened(wrong: int) -> Files:
-    return unsealing(lambda moment: {"w0": moment, "w1": moment - 1, "w2": moment - wrong})
+    return unsealing(lambda moment: {"w0": moment, "w1": moment - 1, "w2": moment - wrong}, quorum=2)
 
 
 @pair("T5")
@@ -219,7 +219,7 @@ def contributions_cosigned_a_minute_before(wrong: int) -> Files:
 
 @pair("T2")
 def two_of_three_cosigned_a_minute_before(wrong: int) -> Files:
-    return witnessed(World(beacon="local").whole(), 0, {"w0": 60, "w1": 60 - wrong, "w2": 5})
+    return witnessed(World(beacon="local", quorum=2).whole(), 0, {"w0": 60, "w1": 60 - wrong, "w2": 5})
 
 
 @pair("T2")
@@ -273,7 +273,7 @@ def successors_when_their_round_is_due(wrong: int) -> Files:
 
 @pair("T4")
 def a_checkpoint_over_the_result_when_its_round_is_due(wrong: int) -> Files:
-    world = World(beacon="drand").whole()
+    world = World(beacon="drand", quorum=2).whole()
     outcome = world.project.draw.stages[0].outcome
     assert outcome is not None
     size = world.index_of[outcome.head.seq] + 1
@@ -283,7 +283,7 @@ def a_checkpoint_over_the_result_when_its_round_is_due(wrong: int) -> Files:
 
 @pair("T4")
 def a_checkpoint_between_a_named_round_and_its_outcome(wrong: int) -> Files:
-    world = World(beacon="local", plan=BARE).whole(left=(0,))
+    world = World(beacon="local", plan=BARE, quorum=2).whole(left=(0,))
     stage = world.project.draw.stages[1]
     assert stage.outcome is not None
     fixed, fell = world.index_of[stage.seq], world.index_of[stage.outcome.head.seq]

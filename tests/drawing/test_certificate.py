@@ -63,7 +63,7 @@ def test_the_example_of_the_page():  # spec: fair-1, fair-3
     assert [str(n) in page for n in (count(weighed, need), *found)] == [True] * 11
     assert numerators(field, need) == [15] * 4 + [37] * 3 + [15] * 3
     assert count(field, need) == 72
-    assert sampler_for(weighed, need) == "cells-dp/1"
+    assert sampler_for(weighed, need) == "cells-dp/2"
     doing = work(weighed, need)
     certified = certify(crowds(doing, table.priced), table.levels, need, employers_of(doing))
     assert certified.bounds == (Fraction(1, 4), Fraction(1, 3), Fraction(18446744073709551617, 55340232221128654848))

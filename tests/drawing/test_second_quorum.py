@@ -119,7 +119,7 @@ def test_nobody_is_a_member_twice():  # spec: log-15
 
 def test_lists_without_a_second_policy_keep_their_bytes():
     """A list that a release without A6 wrote is read, has the digest that its draws committed to, and is written as it was."""
-    folders = sorted((ROOT / "tests/vectors/golden").iterdir())
+    folders = sorted((ROOT / "tests/vectors/golden").glob("0.1.0-*"))
     assert folders
     for folder in folders:
         data = (folder / "keys.json").read_bytes()
@@ -129,7 +129,7 @@ def test_lists_without_a_second_policy_keep_their_bytes():
         assert chain.newest.second is None
     example = re.search(r'^\{"lists".*\}$', (ROOT / "docs/spec/keylist.md").read_text("utf-8"), re.MULTILINE)[0].encode()
     assert keys_bytes(parse_keys(example).lists) == example
-    assert parse_keys(example).newest.digest.hex() == "78eeb15e71f5e75bb4cebc12dc5f8779e12eeda4e360bdac5f95e8f7699b815c"
+    assert f"`{parse_keys(example).newest.digest.hex()}`" in (ROOT / "docs/spec/keylist.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("value", ['""', "null", "[]", "7"])

@@ -201,4 +201,4 @@ def test_the_footer_names_version_and_digest_of_the_program(open_page, built):
 
     said = page.locator("#program-digest").inner_text().replace(" ", "")
     assert said == sha256(program[1].encode()).hexdigest()
-    expect(page.locator("footer")).to_contain_text("0.1.0")
+    expect(page.locator("footer")).to_contain_text("0.2.0")

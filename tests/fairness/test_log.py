@@ -377,14 +377,15 @@ def test_a_commit_that_came_late_fails_and_hidden_cosignatures_buy_no_other_roun
     world = World(beacon="local").whole()
     renote(world, {})
     assert "T2" in world.verify(openings=False).failed
-    one_in_time = World(beacon="local").whole()  # 2 of 3 are needed; one that was in time does not do
-    due = one_in_time.toy.network.time_of(one_in_time.project.draw.beacon.round)
-    renote(one_in_time, {"w0": due - 100 - one_in_time.events[-1].head.at})
-    assert "T2" in one_in_time.verify(openings=False).failed
+    two_in_time = World(beacon="local").whole()  # 3 of 3 are needed; two that were in time do not do
+    due = two_in_time.toy.network.time_of(two_in_time.project.draw.beacon.round)
+    back = due - 100 - two_in_time.events[-1].head.at
+    renote(two_in_time, {"w0": back, "w1": back})
+    assert "T2" in two_in_time.verify(openings=False).failed
     colluding = World(beacon="local").whole()
     due = colluding.toy.network.time_of(colluding.project.draw.beacon.round)
     back = due - 100 - colluding.events[-1].head.at
-    renote(colluding, {"w0": back, "w1": back})  # the twin: a quorum of witnesses lies about the time
+    renote(colluding, {"w0": back, "w1": back, "w2": back})  # the twin: a quorum of witnesses lies about the time
     assert "T2" not in colluding.verify(openings=False).failed
 
 

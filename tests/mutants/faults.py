@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _COMPARE = {
@@ -25,26 +25,31 @@ _CHECK = re.compile(r"[A-Z][0-9]")
 
 @dataclass(frozen=True)
 class Fault:
-    """One changed module: `name` says where and how, and stays the same while the line does."""
+    """One changed function or class of a module: `name` says where and how, and stays the same while the line does.
+
+    `lines` are those of the statement that is changed: whoever runs none of them cannot notice.
+    """
 
     name: str
     tree: ast.Module
+    lines: range
 
 
 def faults_of(source: str) -> Iterator[Fault]:
     """Every fault of a module, each alone in a tree of its own."""
-    tree = ast.parse(source)
     seen: dict[str, int] = {}
-    for place, (function, statement, node) in enumerate(_nodes(tree)):
-        for number, change in enumerate(_changes(node)):
-            changed = copy.deepcopy(tree)
-            _, other_statement, other = list(_nodes(changed))[place]
-            list(_changes(other))[number][1]()
-            ast.fix_missing_locations(changed)
-            before, after = _line(statement), _line(other_statement)
-            name = f"{function}: {before}  =>  {after if after != before else change[0]}"
-            seen[name] = seen.get(name, 0) + 1
-            yield Fault(name if seen[name] == 1 else f"{name}  ({seen[name]})", changed)
+    for part in ast.parse(source).body:
+        whole = ast.Module([part], [])
+        for place, (function, statement, node) in enumerate(_nodes(whole)):
+            for number, change in enumerate(_changes(node)):
+                changed = copy.deepcopy(whole)
+                _, other_statement, other = list(_nodes(changed))[place]
+                list(_changes(other))[number][1]()
+                ast.fix_missing_locations(changed)
+                before, after = _line(statement), _line(other_statement)
+                name = f"{function}: {before}  =>  {after if after != before else change[0]}"
+                seen[name] = seen.get(name, 0) + 1
+                yield Fault(name if seen[name] == 1 else f"{name}  ({seen[name]})", changed, _lines(statement))
 
 
 def _line(statement: ast.AST) -> str:
@@ -54,6 +59,15 @@ def _line(statement: ast.AST) -> str:
         if isinstance(getattr(bare, block, None), list):
             setattr(bare, block, [])
     return " ".join(ast.unparse(bare).split()).rstrip(":")
+
+
+def _lines(statement: ast.AST) -> range:
+    """The lines of a statement's head; none for the head of a function or class, which runs when the module is read."""
+    assert isinstance(statement, ast.stmt)
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return range(0)
+    body = getattr(statement, "body", None)
+    return range(statement.lineno, body[0].lineno if body else (statement.end_lineno or 0) + 1)
 
 
 def _nodes(tree: ast.Module) -> Iterator[tuple[str, ast.AST, ast.AST]]:
@@ -79,7 +93,7 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
+def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], object]]]:
     """(what it is called, the change in place) for a node; calling the second makes the change."""
     match node:
         case ast.Compare():

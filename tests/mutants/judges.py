@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
+from inspect import signature
+from types import ModuleType
 
-from drawing.verify import verify
-from tests.drawing import test_primitives, test_selection
+from drawing.fair import count
+from drawing.report import LEVEL_OF
+from drawing.verify import Files, verify
+from tests.conformance.histories import public
+from tests.conformance.pairs import PAIRS
+from tests.drawing import test_draws, test_integers, test_primitives, test_report, test_selection, test_trees
 from tests.lies import LIES
-from tests.scenario import World
 
-Judges = Sequence[Callable[[], object]]
+Judges = Iterable[Callable[[], object]]
 
 
-def merkle() -> Judges:
-    return [
-        test_primitives.test_roots_of_rfc_6962,
-        test_primitives.test_all_196_proof_vectors,
-        test_primitives.test_every_leaf_and_every_earlier_size_proves,
-    ]
+def tests_of(module: ModuleType) -> Judges:
+    """Every test of a module that asks for no fixture."""
+    return [each for name, each in vars(module).items() if name.startswith("test_") and not signature(each).parameters]
 
 
 def seed() -> Judges:
-    return [
-        test_primitives.test_the_worked_example_s_contributions_and_integers,
-        test_selection.test_integers_are_unbiased_at_any_size_and_refuse_an_empty_range,
-    ]
+    return tests_of(test_integers)
+
+
+def merkle() -> Judges:
+    return [*tests_of(test_trees), test_primitives.test_roots_of_rfc_6962, test_primitives.test_all_196_proof_vectors]
 
 
 def select() -> Judges:
-    return [
-        test_selection.test_a_dead_end_has_no_panel_and_says_so,
-        test_selection.test_weighted_samplers_give_each_lawful_seating_exactly_its_weight,
-        test_selection.test_both_samplers_give_each_lawful_seating_exactly_equally,
-    ]
+    """Known draws and exact probabilities, each instance by itself; those with too many outcomes are left to the test."""
+    yield from tests_of(test_draws)
+    instances = [(test_selection.gives_each_seating_equally, each) for each in test_selection.unweighted(60)]
+    instances += [(test_selection.gives_each_seating_its_weight, each) for each in test_selection.weighted(40)]
+    for judge, (field, need) in instances:
+        if len(field.employers) ** sum(need.counts) * count(field, need) < 200:
+            yield partial(judge, field, need)
 
 
 def verifier() -> Judges:
-    """All lies, each with the one check that fails by it, and honest histories that fail nowhere."""
+    """What reports say, all lies and all pairs, each with the one check that fails by it."""
 
-    def judged(files, failed, code):  # type: ignore[no-untyped-def]
-        report = verify(files)
-        assert report.failed == failed
-        assert report.exit_code == code
+    def judged(files: Files, failed: tuple[str, ...]) -> None:
+        assert verify(files).failed == failed
 
-    cases = [(World(seed=2).whole(left=(0,)).files(), (), 0)]
-    cases += [(LIES[name](), (name.partition("_")[0],), 1) for name in sorted(LIES)]
-    return [partial(judged, *case) for case in cases]
+    def light(files: Files, check: str) -> Files:
+        return public(files) if LEVEL_OF[check] == "public" and check != "I5" else files
+
+    for each in test_report.CASES.values():
+        yield partial(test_report.judge, each, each.make())
+    yield from tests_of(test_report)
+    for name in LIES:
+        yield partial(judged, light(LIES[name](), name[:2]), (name[:2],))
+    for name in PAIRS:
+        for wrong in (0, 1) if LEVEL_OF[name[:2]] == "public" else ():
+            yield partial(judged, light(PAIRS[name](wrong), name[:2]), (name[:2],) * wrong)
 
 
 JUDGES: dict[str, Callable[[], Judges]] = {"seed": seed, "merkle": merkle, "select": select, "verify": verifier}

@@ -20,6 +20,8 @@ const CONTRIBUTION_TYPE = "application/vnd.lotroom.contribution.v1+json";
 /** @param {number} most */
 export const signatures = (most, least = 0) => list(object({ key: name, sig: bytes(64) }), least, most);
 
+const SAMPLERS = ["cells-reject", "picks-reject", "cells-dp"].flatMap((name) => [`${name}/1`, `${name}/2`]);
+
 const seat = object({
   count: int(1, 40), main_only: bool, professions: list(text(1, 7, /^[A-C](?:[0-9]{2}){0,3}$/), 1, 40), reserves: int(0, 40),
   site: text(0, 64, /^(?:[A-Za-z0-9][A-Za-z0-9._:/-]*)?$/),
@@ -34,7 +36,7 @@ const terms = object({
   chances: object({ largest: natural, root: digest, smallest: natural }),
   counts: list(object({ count: int(10, 2 ** 20), rule: word }), 0, 100), decisions: digest, declarations: digest, groups_checked: bool,
   method: choice("uniform/1", "fair/1"), plan, roll: object({ head: digest, root: digest }),
-  rule_set: object({ digest, id: word, version: word }), sampler: choice("cells-reject/1", "picks-reject/1", "cells-dp/1"), small_pool: bool, snapshot,
+  rule_set: object({ digest, id: word, version: word }), sampler: choice(...SAMPLERS), small_pool: bool, snapshot,
   total: natural,
 });
 const noBeacon = object({

@@ -5,7 +5,7 @@
 import { compare, hex } from "./bytes.js";
 import { question, total } from "./counting.js";
 import { TH } from "./hash.js";
-import { draw } from "./select.js";
+import { draw, keyOf } from "./select.js";
 import { isOpen, moved, occupant } from "./slots.js";
 
 /**
@@ -44,10 +44,12 @@ function isPossible(need, roll) {
   return total(question(roll, need)) > 0n;
 }
 
-/** Panel and reserves. @param {Roll} roll @param {Plan} plan @param {Iterable<string>} removed @param {Uint8Array} seed @returns {Lots} */
-export function first(roll, plan, removed, seed) {
+/** Panel and reserves. @param {Roll} roll @param {Plan} plan @param {Iterable<string>} removed @param {Uint8Array} seed
+ * @param {number} version of the sampler @returns {Lots} */
+export function first(roll, plan, removed, seed, version) {
   const need = firstNeed(roll, plan, removed);
-  const panel = draw(roll, need, seed, 0);
+  const key = keyOf(roll, seed, version);
+  const panel = draw(roll, need, key, 0, version);
   const rows = panel.rows.flat();
   const counts = plan.seats.map((seat) => seat.reserves);
   /** @type {Need} */
@@ -56,7 +58,7 @@ export function first(roll, plan, removed, seed) {
     rows: new Set([...need.rows, ...rows]), employers: new Set(rows.map((row) => roll.employerOf[row])),
   };
   while (counts.some((count) => count > 0) && !isPossible(rest, roll)) counts[counts.findLastIndex((count) => count > 0)]--;
-  const reserves = counts.some((count) => count > 0) ? draw(roll, rest, seed, 1) : null;
+  const reserves = counts.some((count) => count > 0) ? draw(roll, rest, key, 1, version) : null;
   /** @type {Lots["placed"]} */
   const placed = [];
   let slot = 0;
@@ -94,9 +96,10 @@ export function restNeed(roll, plan, slots, gone) {
   };
 }
 
-/** Successors for all open slots together. @param {Roll} roll @param {Plan} plan @param {Slot[]} slots @param {Iterable<string>} gone @param {Uint8Array} seed @returns {Lots} */
-export function successors(roll, plan, slots, gone, seed) {
-  const drawn = draw(roll, restNeed(roll, plan, slots, gone), seed, 0);
+/** Successors for all open slots together. @param {Roll} roll @param {Plan} plan @param {Slot[]} slots @param {Iterable<string>} gone
+ * @param {Uint8Array} seed @param {number} version of the sampler @returns {Lots} */
+export function successors(roll, plan, slots, gone, seed, version) {
+  const drawn = draw(roll, restNeed(roll, plan, slots, gone), keyOf(roll, seed, version), 0, version);
   const queues = drawn.rows.map((rows) => tagsOf(roll, rows));
   const placed = slots.flatMap((slot, n) => (isOpen(slot) ? [{ slot: n, tag: /** @type {Uint8Array} */ (queues[slot.seat].shift()) }] : []));
   return { placed, trace: TH("draw/v1/traces", drawn.trace, new Uint8Array(32)) };

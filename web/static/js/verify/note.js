@@ -95,6 +95,21 @@ export function reachesQuorum(policy, signed) {
   return policy.quorum !== "none" && reached(policy.quorum);
 }
 
+/** Whether fewer than 1 + floor(2W/3) of the W witnesses that count make the quorum (keys-8). @param {Policy} policy */
+export function isBelowBound(policy) {
+  /** @type {(name: string) => [number, number]} the fewest that make it hold, and all below it */
+  const size = (name) => {
+    const group = policy.groups.get(name);
+    if (!group) return [1, 1];
+    const sizes = group.members.map(size);
+    const few = sizes.map(([least]) => least).sort((a, b) => a - b).slice(0, group.threshold);
+    return [few.reduce((sum, each) => sum + each, 0), sizes.reduce((sum, [, all]) => sum + all, 0)];
+  };
+  if (policy.quorum === "none") return false;
+  const [least, witnesses] = size(policy.quorum);
+  return least < 1 + Math.floor((2 * witnesses) / 3);
+}
+
 /** The form of a checkpoint alone. @param {string} note @returns {Checkpoint} */
 export function parseCheckpoint(note) {
   const cut = note.indexOf("\n\n");
@@ -176,6 +191,7 @@ export function judgeNote(note, policy) {
     last = place;
     if (line.sig.length !== 72) throw new Refused("bad_signature", { key: line.name });
     const time = bigEndian(line.sig.subarray(0, 8));
+    if (time < 1n || time > MOST_MOMENT) throw new Refused("bad_cosignature", { key: line.name });
     const message = utf8(`cosignature/v1\ntime ${time}\n${note.text}`);
     if (!verifies(order[place][1].key, message, line.sig.subarray(8))) throw new Refused("bad_signature", { key: line.name });
     times.set(order[place][0], Number(time));

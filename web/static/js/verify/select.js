@@ -19,15 +19,21 @@ const MOST_ATTEMPTS = 10_000;
  * @typedef {{counts: number[], recent: number, sites: Set<number>}} State
  */
 
-/** @typedef {"cells-reject/1" | "picks-reject/1" | "cells-dp/1"} Sampler */
+/** @typedef {"cells-reject" | "picks-reject" | "cells-dp"} Sampler */
 /** @type {Record<Sampler, (asked: Question, integers: Integers) => {rows: number[][], attempt: number}>} */
-const SAMPLERS = { "cells-reject/1": rejectCells, "picks-reject/1": rejectPicks, "cells-dp/1": exact };
+const SAMPLERS = { "cells-reject": rejectCells, "picks-reject": rejectPicks, "cells-dp": exact };
 
-/** The sampler that the exact rule names (sel-3). @param {Question} asked @param {bigint} lawful @returns {Sampler} */
+/** The sampler that the exact rule names (sel-3), without its version. @param {Question} asked @param {bigint} lawful @returns {Sampler} */
 export function samplerFor(asked, lawful) {
-  if (!asked.roll.table) return 8n * lawful >= unconstrained(asked) ? "cells-reject/1" : "cells-dp/1";
+  if (!asked.roll.table) return 8n * lawful >= unconstrained(asked) ? "cells-reject" : "cells-dp";
   const orders = asked.need.counts.reduce((product, count) => product * factorial(count), 1n);
-  return 8n * lawful * orders >= (new Orders(asked).all() || 1n) ? "picks-reject/1" : "cells-dp/1";
+  return 8n * lawful * orders >= (new Orders(asked).all() || 1n) ? "picks-reject" : "cells-dp";
+}
+
+/** What keys the integers: since version 2 nobody without the roll can draw again (sel-7). @param {import("./roll.js").Roll} roll
+ * @param {Uint8Array} seed @param {number} version */
+export function keyOf(roll, seed, version) {
+  return version === 1 ? seed : TH("draw/v1/select", seed, roll.headBytes, roll.body);
 }
 
 /** @param {number} n */
@@ -37,20 +43,21 @@ function factorial(n) {
   return product;
 }
 
-/** Draw a lawful seating. @param {import("./roll.js").Roll} roll @param {Need} need @param {Uint8Array} seed @param {number} stage @returns {Drawn} */
-export function draw(roll, need, seed, stage) {
+/** Draw a lawful seating. @param {import("./roll.js").Roll} roll @param {Need} need @param {Uint8Array} key of the integers @param {number} stage
+ * @param {number} version of the sampler @returns {Drawn} */
+export function draw(roll, need, key, stage, version) {
   const asked = question(roll, need);
   const lawful = total(asked);
   if (lawful === 0n) throw new Refused("no_lawful_panel");
   const sampler = samplerFor(asked, lawful);
-  const { rows, attempt } = SAMPLERS[sampler](asked, new Integers(seed, stage));
+  const { rows, attempt } = SAMPLERS[sampler](asked, new Integers(key, stage));
   for (const seat of rows) seat.sort((a, b) => a - b);
   const lists = rows.map((seat) => {
     const bytes = new Uint8Array(4 * seat.length);
     seat.forEach((row, n) => bytes.set(u32be(row), 4 * n));
     return bytes;
   });
-  return { rows, trace: TH("draw/v1/trace", utf8(sampler), u32be(attempt), utf8(lawful.toString()), ...lists), total: lawful };
+  return { rows, trace: TH("draw/v1/trace", utf8(`${sampler}/${version}`), u32be(attempt), utf8(lawful.toString()), ...lists), total: lawful };
 }
 
 /** Products over the later of many groups, kept at some places and made again between them, so that memory stays small. */
@@ -120,7 +127,7 @@ function after(state, type, cell) {
   return { counts: state.counts.map((count, seat) => count - cell[seat]), recent: state.recent - (type.recent ? people : 0), sites };
 }
 
-/** cells-reject/1. @param {Question} asked @param {Integers} integers */
+/** cells-reject. @param {Question} asked @param {Integers} integers */
 function rejectCells(asked, integers) {
   const { roll, need, perType } = asked;
   const completions = new Completions(asked, (sites) => perType.map((people, n) => [lineOfType(asked, n, sites), people]));
@@ -194,7 +201,7 @@ function cellsOf(type, state, rows) {
   return cells;
 }
 
-/** cells-dp/1. @param {Question} asked @param {Integers} integers */
+/** cells-dp. @param {Question} asked @param {Integers} integers */
 function exact(asked, integers) {
   const { roll, need, groups } = asked;
   const employers = groups.flatMap((_, number) => (need.employers.has(number) ? [] : [number]));

@@ -7,6 +7,11 @@ import { hex } from "./bytes.js";
 
 /** @typedef {import("./events.js").Terms} Terms */
 
+/** The version in a sampler's name. @param {string} sampler */
+export function versionOf(sampler) {
+  return Number(sampler.split("/")[1]);
+}
+
 /** Each old code starts with a new one. @param {string[]} old @param {string[]} fresh */
 function covers(old, fresh) {
   return old.every((code) => fresh.some((prefix) => code.startsWith(prefix)));
@@ -24,6 +29,7 @@ function kept({ plan, snapshot, rule_set: rules, declarations, groups_checked })
 /** @param {Terms} old @param {Terms} fresh */
 export function isWider(old, fresh) {
   if (kept(old) !== kept(fresh) || (fresh.method !== old.method && fresh.method !== "uniform/1")) return false;
+  if (versionOf(fresh.sampler) < versionOf(old.sampler)) return false;
   const [from, to] = [old.plan, fresh.plan];
   const seats = from.seats.every((seat, n) => {
     const wider = to.seats[n];

@@ -74,6 +74,7 @@ export const TEXT = {
   "column_twice": ["列“{column}”出现两次；请删去一列", "the column {column} is there twice; remove one"],
   "columns_missing": ["缺少必需的列：{columns}；请下载模板", "required columns are missing: {columns}; see the template"],
   "commit_not_fixed_before_contributions": ["贡献之前没有固定提交的检查点", "no checkpoint fixed the commit before the contributions"],
+  "commit_without_quorum": ["提交所在的检查点未获密钥清单规定的见证人法定数（{got} 人已签），不予贡献", "the checkpoint that holds the commit lacks the quorum of the key list ({got} witnesses cosigned): nothing is contributed"],
   "consistency_paths_missing": ["缺少检查点之间的一致性证明", "consistency paths between checkpoints are missing"],
   "contributed_twice": ["{key} 贡献了两次", "{key} contributed twice"],
   "contribution_of_another": ["{key} 的贡献不是其登记的密钥所作", "the contribution is not by the registered key of {key}"],
@@ -142,6 +143,7 @@ export const TEXT = {
   "monitor_of_another_log": ["监测人的声明与此不符", "the monitor's statement is about something else"],
   "monitors_disordered": ["监测人的声明未按密钥排序或有重复", "the monitors' statements are not in the order of their keys, each once"],
   "moves_disordered": ["递补未按席位排列", "moves are not in order of slots"],
+  "new_list_below_bound": ["密钥清单的见证人法定数低于 1 + ⌊2W/3⌋，新的抽取不得使用；请修改策略", "the quorum of the key list is below 1 + floor(2W/3) of W witnesses: no new draw may rest on it; change its policy"],
   "no_answer": ["没有可用的回答（{why}）", "no usable answer ({why})"],
   "no_curve_library": ["缺少程序库 py_arkworks_bls12381", "the library py_arkworks_bls12381 is missing"],
   "no_holiday_table": ["没有 {year} 年的节假日表；请更新节假日数据", "there is no holiday table for {year}; update the calendar data"],
@@ -397,6 +399,7 @@ export const CHECK_TITLES = {
 export const HEADLINES = {
   "abandoned": ["该次抽取已中止", "this attempt was abandoned"],
   "all_keys_held_by_operator": ["全部密钥由操作方持有：不能防范操作者本人", "all keys were held by the operator: no protection against whoever ran it"],
+  "attested_by_one_body": ["同一单位既以开启文件又以名册见证：结束之前它即可知道被抽中者的姓名", "one body attested with the openings and with the roll: it could name the drawn before the end"],
   "beacon_held_by_operator": ["信标网络的节点多数由操作方持有：操作者可预知并选择其值", "the operator held enough nodes of the beacon network to know and choose its values"],
   "dry_run": ["演练：这不是抽取，不产生任何效力", "DRY RUN: this is an exercise and not a draw"],
   "groups_not_checked": ["未核对集团关系", "group relations were not checked"],
@@ -406,6 +409,7 @@ export const HEADLINES = {
   "open": ["尚未结束：结果可能还会变化", "open: this draw has not ended"],
   "private_log": ["私有日志：无法核对是否有更早的抽取", "private log: earlier attempts cannot be counted"],
   "proof_unreadable": ["证明无法读取", "the proof cannot be read"],
+  "quorum_below_bound": ["见证人法定数低于 1 + ⌊2W/3⌋：少数见证人与操作方串通即可出具两份不同的日志，或倒签时间", "the quorum is below 1 + floor(2W/3) of W witnesses: few of them and the operator can show two histories or date one back"],
   "rounds_by_draw_key_alone": ["补抽只用抽取密钥：其持有人可预知虚假答复的效果", "replacement rounds rest on the draw key alone: its holder could foresee what a false answer does"],
   "small_pool": ["小库：合格人数不足所需三倍，被抽中的人较易猜到", "small pool: fewer than three eligible people for each place; the drawn are easier to guess"],
 };

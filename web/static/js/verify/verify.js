@@ -12,6 +12,7 @@ import { Project, step } from "./draw.js";
 import { verifies } from "./ed25519.js";
 import { parseKeys, ruling } from "./keys.js";
 import { presenceRoot } from "./map.js";
+import { isBelowBound } from "./note.js";
 import { pictureOf } from "./picture.js";
 import { parseProof } from "./proof.js";
 import { Report, checksOf } from "./report.js";
@@ -270,12 +271,12 @@ function hasReserves({ reserves }) {
   return reserves > 0;
 }
 
-/** The network and the rounds that were named, with the times at which they are due. @param {Draw} draw @param {KeyList | null} keys */
+/** The network and the rounds that lots fell or will fall on, with the times at which they are due; one that a reserve made needless is none. @param {Draw} draw @param {KeyList | null} keys */
 function beaconFacts(draw, keys) {
   const { kind, network } = draw.commit.beacon;
   if (kind === "none") return { kind };
   const pinned = networkOf(draw, keys);
-  const rounds = draw.stages.flatMap(({ lots }) => (lots === null ? [] : [{ round: lots, time: pinned ? dueTime(pinned, lots) : 0 }]));
+  const rounds = draw.stages.flatMap(({ kind: of, lots, outcome }) => (lots === null || (of === "round" && !outcome) ? [] : [{ round: lots, time: pinned ? dueTime(pinned, lots) : 0 }]));
   return { kind, name: pinned?.name ?? "", network: hex(network), rounds };
 }
 
@@ -286,12 +287,21 @@ function factsOf(proof, project, keys) {
     attempts: project.attempts.length, dry_run: draw.opened?.dry_run ?? false, events: proof.events.length,
     ...(keys && { key_list_digest: hex(keys.digest), key_list_version: keys.version }), log_origin: proof.origin,
     ...(draw.commit && {
-      beacon: beaconFacts(draw, keys), ...chanceFacts(draw.commit.terms), method: draw.terms.method, replacements: draw.commit.terms.plan.seats.some(hasReserves) ? "reserve/1" : "rounds/1", replacement_rounds: Math.max(0, draw.round - 1),
+      beacon: beaconFacts(draw, keys), ...chanceFacts(draw.commit.terms), method: draw.commit.terms.method, replacements: draw.commit.terms.plan.seats.some(hasReserves) ? "reserve/1" : "rounds/1", replacement_rounds: Math.max(0, draw.round - 1),
       seats: draw.commit.terms.plan.seats.reduce((/** @type {number} */ sum, /** @type {{count: number}} */ seat) => sum + seat.count, 0),
       total: draw.commit.terms.total.toString(),
     }),
     phase: draw.phase, project_tag: hex(project.tag ?? new Uint8Array(0)),
   };
+}
+
+/** Whether a body attested with the openings and with the roll: together these name the drawn. @param {Draw} draw @param {KeyList} keys */
+function isBodyWithBoth(draw, keys) {
+  const attested = [...draw.attestedFor.flat(), ...draw.attestations];
+  const bodies = (/** @type {string} */ wanted) =>
+    attested.flatMap(({ key, scope }) => (scope === wanted && keys.entries.has(key) ? [keys.entries.get(key)?.body] : []));
+  const withRoll = bodies("roll");
+  return bodies("openings").some((body) => withRoll.includes(body));
 }
 
 /** What is not shown, the gravest first. @param {Proof} proof @param {Project} project @param {KeyList | null} keys @param {KeyList | null} newest
@@ -305,6 +315,7 @@ function headlinesOf(proof, project, keys, newest, monitored) {
     if ([...keys.entries.values()].every(({ held }) => held === "operator")) found.push("all_keys_held_by_operator");
     if (keys.policy.quorum === "none") found.push("private_log");
     else if (!monitored) found.push("not_shown_to_be_the_only_draw");
+    if (isBelowBound(keys.policy) || (keys.second && isBelowBound(keys.second))) found.push("quorum_below_bound");
     if (keys !== newest) found.push("key_list_has_successors");
   }
   if (draw.phase === "abandoned") found.push("abandoned");
@@ -313,6 +324,7 @@ function headlinesOf(proof, project, keys, newest, monitored) {
   if (network?.kind === "local" && network.nodes.filter(({ held }) => held === "operator").length >= network.threshold)
     found.push("beacon_held_by_operator");
   if (draw.commit?.beacon.kind === "none" && !draw.commit.round_contributors.length) found.push("rounds_by_draw_key_alone");
+  if (keys && isBodyWithBoth(draw, keys)) found.push("attested_by_one_body");
   if (draw.commits.some(({ body }) => body.terms.small_pool)) found.push("small_pool");
   if (draw.commit && !draw.terms.groups_checked) found.push("groups_not_checked");
   return found;

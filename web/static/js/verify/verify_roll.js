@@ -11,6 +11,7 @@ import { checksOf } from "./report.js";
 import { isSmallPool, parseRoll, removedDigest } from "./roll.js";
 import { samplerFor } from "./select.js";
 import { isMove, moved, occupant } from "./slots.js";
+import { versionOf } from "./terms.js";
 
 /**
  * @typedef {import("./draw.js").Draw} Draw
@@ -131,16 +132,17 @@ class Again {
   /** @param {Moment} moment */
   judgeMoment(moment) {
     const { event, slots, terms, gone } = moment;
-    const [roll, plan] = [this.rollBefore(event.seq), this.draw.commits[terms].body.terms.plan];
+    const { plan, sampler } = this.draw.commits[terms].body.terms;
+    const [roll, version] = [this.rollBefore(event.seq), versionOf(sampler)];
     const out = this.out(gone, event.seq);
     if (event.type === "result") {
-      this.guarded("D2", event, () => this.compareLots(event, first(roll, plan, out, event.body.seed)));
+      this.guarded("D2", event, () => this.compareLots(event, first(roll, plan, out, event.body.seed, version)));
       return;
     }
     const cap = brokenCap(roll, plan, slots);
     if (cap) this.report.fault("D3", cap, {}, this.placeOf(event));
     if (event.type === "replaced") {
-      this.guarded("D2", event, () => this.compareLots(event, successors(roll, plan, slots, out, event.body.seed)));
+      this.guarded("D2", event, () => this.compareLots(event, successors(roll, plan, slots, out, event.body.seed, version)));
       if (moment.stage === "round") this.guarded("D6", event, () => this.judgeMoves(event, [], roll, plan, slots, out));
     } else if (event.type === "stepped_in") this.guarded("D6", event, () => this.judgeMoves(event, event.body.moves, roll, plan, slots, out));
     else {
@@ -201,7 +203,7 @@ class Again {
       const smallest = numerators.reduce((least, value) => (value < least ? value : least), largest);
       if (largest !== terms.chances.largest || smallest !== terms.chances.smallest) this.report.fault("F1", "other_extremes", {}, place);
       const named = samplerFor(asked, counted.total);
-      if (named !== terms.sampler) this.report.fault("D2", "other_sampler", { named: terms.sampler }, place);
+      if (`${named}/${versionOf(terms.sampler)}` !== terms.sampler) this.report.fault("D2", "other_sampler", { named: terms.sampler }, place);
       if (roll.table) judgeCertificate(asked, roll.table, counted, numerators, (check, code, params) => this.report.fault(check, code, params, place));
     });
   }
