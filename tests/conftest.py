@@ -7,6 +7,10 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.service import database, keeper_store, store, templates
+
+__all__ = ["database", "keeper_store", "store", "templates"]  # fixtures
+
 LONG = os.environ.get("LONG") == "1"
 _counted: dict[str, int] = {}
 

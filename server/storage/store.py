@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drawing.errors import Refused
-from server.errors import Unavailable
+from server.errors import NotReady
 from server.storage import tables
 from server.storage.changes import changes
 from server.storage.engines import Engines, check_postgres, make_engines, must_exist
@@ -64,7 +64,7 @@ class Store:
     async def open(cls, url: str, chance: Chance = secrets.token_bytes) -> Self:
         """Connect, and make sure that the database is set up as it must be and its tables are this program's.
 
-        Raises Refused for an address, a setting, a version or tables that are not right; Unavailable where the database is away.
+        Raises Refused for an address, a setting, a version or tables that are not right; NotReady where the database is away.
         """
         engines = make_engines(url)
         store = cls(engines, chance)
@@ -99,7 +99,7 @@ class Store:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
-        """A transaction that only reads, of one snapshot. Raises Unavailable."""
+        """A transaction that only reads, of one snapshot. Raises NotReady."""
         connection = await self._connected()
         try:
             yield Tx(connection, 0, writes=False, chance=self._chance)
@@ -121,7 +121,7 @@ class Store:
                 if not _is_away(wrong):
                     raise _refusal(wrong) from wrong
                 if asyncio.get_running_loop().time() > deadline:
-                    raise Unavailable("database_away", "database") from wrong
+                    raise NotReady(part="database", why="database_away") from wrong
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
             else:
@@ -131,7 +131,7 @@ class Store:
         """Do `work` in a transaction of its own and commit; its result. `now` is Unix seconds.
 
         `work` may be called more than once, each time from the start: it changes nothing but through its Tx, and does not call `write`.
-        Raises what `work` raises (nothing is written); Refused("row_conflicts") where a constraint is broken; Unavailable.
+        Raises what `work` raises (nothing is written); Refused("row_conflicts") where a constraint is broken; NotReady.
         """
         assert not _writing.get(), "a write inside a write would wait for itself"
         async with self._queue:  # of one process one at a time: waiting here costs no connection
@@ -161,7 +161,7 @@ class Store:
                     raise _refusal(other) from other
                 wrong = other
             if loop.time() > deadline:
-                raise Unavailable("database_away" if wrong is None or _is_away(wrong) else "database_busy", "database") from wrong
+                raise NotReady(part="database", why="database_away" if wrong is None or _is_away(wrong) else "database_busy") from wrong
             self.retries += 1
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.5)
@@ -194,7 +194,7 @@ class Store:
             raise _Lost(marked) from wrong
 
     async def _was_committed(self, mark: bytes, deadline: float) -> bool:
-        """Whether the transaction with this mark took place. The lock is free only once it has ended. Raises Unavailable."""
+        """Whether the transaction with this mark took place. The lock is free only once it has ended. Raises NotReady."""
         while True:
             try:
                 async with self._engines.writer.connect() as connection:
@@ -203,7 +203,7 @@ class Store:
                     return found.first() is not None
             except Exception as wrong:
                 if not _is_away(wrong) or asyncio.get_running_loop().time() > deadline:
-                    raise Unavailable("outcome_unknown", "database") from wrong
+                    raise NotReady(part="database", why="outcome_unknown") from wrong
                 await asyncio.sleep(0.1)
 
 
@@ -231,11 +231,11 @@ def _refusal(wrong: BaseException) -> BaseException:
         name = getattr(getattr(wrong.orig, "__cause__", None), "constraint_name", None)
         return Refused("row_conflicts", str(name or words.partition("failed: ")[2] or state))
     if isinstance(wrong, PoolTimeout) or state == "55P03" or "locked" in words:
-        return Unavailable("database_busy", "database")
+        return NotReady(part="database", why="database_busy")
     if state in _FULL or "full" in words:
-        return Unavailable("database_full", "database")
+        return NotReady(part="database", why="database_full")
     if _is_away(wrong):
-        return Unavailable("database_away", "database")
+        return NotReady(part="database", why="database_away")
     if "disk I/O" in words or "readonly" in words or "unable to open" in words or "malformed" in words:
-        return Unavailable("database_refuses", "database")
+        return NotReady(part="database", why="database_refuses")
     return wrong

@@ -132,14 +132,10 @@ centre = _state("centre", _text("code"), _text("name"), _whole("created_at"), _w
 # role_grant it makes the three mutually exclusive, and exclusive with every other role, in the database itself.
 person = _state(
     "person",
-    _to("centre", "centre"),
+    _to("centre", "centre", null=True),
     _text("kind"),  # staff, expert, agency, supervisor, bidder, witness, ...: what the person is, not what they may do
     _text("administers"),
-    _text("account", null=True),  # the name at sign-in, in its one normal form; not a personal name
     _text("label", null=True),  # what lists show: a number or a pseudonym, never a name
-    _text("password", null=True),  # argon2id, encoded
-    _whole("password_at", null=True),
-    _whole("generation"),  # raised to end all logins at once
     _text("language", null=True),
     _bytes("name_index", null=True),  # keyed blind indexes: equal values have equal bytes, and say nothing without the key
     _bytes("number_index", null=True),
@@ -147,23 +143,37 @@ person = _state(
     _whole("created_at"),
     _whole("disabled_at", null=True),
     _text("disabled_why", null=True),
-    UniqueConstraint("account"),
     UniqueConstraint("id", "administers"),
     CheckConstraint(f"administers IN ('', {_ADMINS})", "administers"),
     Index(None, "number_index"),
     Index(None, "phone_index"),
     Index(None, "name_index"),
 )
+# A person is a human being, an account is a way in; what counts people counts persons.
+account = _state(
+    "account",
+    _to("person", "person"),
+    _text("kind"),
+    _text("name"),  # what is typed at sign-in, in its one normal form; not a personal name
+    _text("password", null=True),  # argon2id, encoded
+    _whole("password_at", null=True),
+    _whole("generation"),  # raised to end all logins at once
+    _whole("created_at"),
+    _whole("disabled_at", null=True),
+    _text("data", null=True),  # canonical JSON
+    UniqueConstraint("name"),
+)
 role_grant = _state(
     "role_grant",
     _text("person"),
     _text("administers"),
     _text("role"),
-    _to("centre", "centre"),
+    _text("centre"),  # an id, or * for what an installation has once
     _to("approval", "approval", null=True),
     _text("granted_by"),
     _whole("granted_at"),
-    _whole("until", null=True),
+    _whole("since"),
+    _whole("until"),  # 0: no end
     UniqueConstraint("person", "role", "centre"),
     ForeignKeyConstraint(["person", "administers"], ["person.id", "person.administers"]),
     CheckConstraint(
@@ -257,7 +267,8 @@ service_token = _state(
 )
 passkey = _state(
     "passkey",
-    _to("person", "person"),
+    _to("account", "account"),
+    _to("person", "person", null=True),
     _bytes("credential"),
     _bytes("public_key"),
     _text("name", null=True),
@@ -268,8 +279,17 @@ passkey = _state(
     _whole("revoked_at", null=True),
     UniqueConstraint("credential"),
 )
-totp = _state("totp", _to("person", "person"), _whole("created_at"), _whole("revoked_at", null=True))  # the secret is the keeper's
-recovery_code = _state("recovery_code", _to("person", "person"), _bytes("code_hash"), _whole("created_at"), _whole("used_at", null=True))
+totp = _state(
+    "totp", _to("account", "account"), _to("person", "person", null=True), _whole("created_at"), _whole("revoked_at", null=True)
+)  # the secret is the keeper's
+recovery_code = _state(
+    "recovery_code",
+    _to("account", "account"),
+    _to("person", "person", null=True),
+    _bytes("code_hash"),
+    _whole("created_at"),
+    _whole("used_at", null=True),
+)
 identity = _state(
     "identity", _to("person", "person"), _text("issuer"), _text("subject"), _whole("created_at"), UniqueConstraint("issuer", "subject")
 )
@@ -290,39 +310,30 @@ login = _table(
     "login",
     Kind.TRANSIENT,
     _text("id", key=True),
+    _whole("version"),
+    _text("account", ForeignKey("account.id"), null=True),
+    _text("kind"),
     _bytes("token_hash"),
-    _text("person", ForeignKey("person.id"), null=True),
-    _text("state"),
     _whole("generation"),
-    _text("role", null=True),
-    _text("centre", null=True),
-    _whole("created_at"),
-    _whole("seen_at"),
-    _whole("expires_at"),
-    _whole("full_at", null=True),
-    _whole("stepped_up_until", null=True),
-    _text("address", null=True),
-    _text("agent", null=True),
+    _whole("began"),
+    _whole("seen"),
+    _text("state"),
+    _text("shown"),
+    _bytes("place"),
+    _text("label"),
+    _whole("stepped_up_at"),
+    _text("stepped_up_by", null=True),
+    _whole("not_after"),
+    _whole("renew_token"),
     _text("language", null=True),
     _bytes("csrf", null=True),
     _bytes("challenge", null=True),
     _text("data", null=True),  # canonical JSON
-    _whole("revoked_at", null=True),
     UniqueConstraint("token_hash"),
-    Index(None, "person"),
-    Index(None, "expires_at"),
+    Index(None, "account"),
+    Index(None, "seen"),
 )
-throttle = _table(
-    "throttle",
-    Kind.TRANSIENT,
-    _text("name", key=True),
-    _whole("count"),
-    _whole("since"),
-    _whole("blocked_until"),
-    _whole("updated_at"),
-    _text("data", null=True),
-    Index(None, "updated_at"),
-)
+throttle = _table("throttle", Kind.TRANSIENT, _text("name", key=True), _text("value"), _whole("updated_at"), Index(None, "updated_at"))
 ticket = _table(
     "ticket",
     Kind.TRANSIENT,
@@ -330,6 +341,7 @@ ticket = _table(
     _bytes("token_hash"),
     _text("kind"),  # guest, invitation, bootstrap, media, emergency, ...
     _text("person", null=True),
+    _text("account", null=True),
     _text("role", null=True),
     _text("centre", null=True),
     _text("subject", null=True),
@@ -408,58 +420,21 @@ annex = _state(
     _text("table_name"),
     _text("row_id"),
     _text("column_name"),
-    _text("key_id"),
-    _bytes("ciphertext"),
+    _bytes("value"),  # an envelope
     UniqueConstraint("table_name", "row_id", "column_name"),
-    Index(None, "key_id"),
     owner="keeper",
 )
-search_token = _table(
-    "search_token",
-    Kind.KEEPER,
-    _bytes("token", key=True),
-    _text("table_name", key=True),
-    _text("row_id", key=True),
-    _text("column_name", key=True),
-    Index(None, "table_name", "row_id"),
-    owner="keeper",
-)
-wrapped_key = _table(
-    "wrapped_key",
-    Kind.KEEPER,
-    _text("id", key=True),
-    _text("purpose"),
-    _text("subject"),
-    _whole("suite"),
-    _whole("epoch"),  # of the purpose key that wraps it
-    _bytes("wrapped"),
-    _whole("created_at"),
-    _whole("destroyed_at", null=True),
-    Index(None, "purpose", "subject"),
-    Index(None, "epoch"),
-    owner="keeper",
-)
-keeper_state = _table(
-    "keeper_state", Kind.KEEPER, _text("name", key=True), _bytes("value"), _whole("version"), _whole("updated_at"), owner="keeper"
-)
-keeper_credential = _table(
-    "keeper_credential",
-    Kind.KEEPER,
-    _text("id", key=True),
-    _text("person"),
-    _text("kind"),  # totp, passkey
-    _bytes("credential", null=True),
-    _bytes("sealed"),
-    _text("key_id", null=True),
-    _whole("counter"),  # passkey: signature counter; totp: the last time step accepted
-    _text("approval", null=True),
-    _whole("created_at"),
-    _whole("confirmed_at", null=True),
-    _whole("revoked_at", null=True),
-    UniqueConstraint("credential"),
-    Index(None, "person", "kind"),
-    owner="keeper",
-)
+
+
+def _kept(name: str, *key: Column[str]) -> Table:
+    return _table(name, Kind.KEEPER, *key, _bytes("value"), _whole("version"), owner="keeper")
+
+
+blind_index = _kept("blind_index", _text("table_name", key=True), _text("row_id", key=True), _text("column_name", key=True))
+Index(None, blind_index.c.table_name, blind_index.c.column_name, blind_index.c.value)
+keeper_state = _kept("keeper_state", _text("name", key=True))
+keeper_credential = _kept("keeper_credential", _text("id", key=True))
+wrapped_key = _kept("wrapped_key", _text("id", key=True))
 
 
 def kind_of(table: Table) -> Kind:

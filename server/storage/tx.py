@@ -209,7 +209,7 @@ class Tx:
     async def _seen(self, table: Table, row: str, expected_version: int) -> Row:
         old = await self.get(table.name, row)
         if old["version"] != expected_version:
-            raise Stale(table.name, version=old["version"])
+            raise Stale(place=table.name, version=old["version"])
         return old
 
     def _new_row(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,7 +262,7 @@ class Tx:
         """
         length = await self.length(stream)
         if length != expected_length:
-            raise Stale(stream, length=length)
+            raise Stale(place=stream, length=length)
         values = [loads(leaf, place=stream, text=True) for leaf in leaves]
         if any(stream_of(value) != stream for value in values):
             raise Refused("leaf_of_another_stream", stream)

@@ -13,9 +13,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 TABLES = (
+    ("account", Kind.STATE, "web"),
     ("annex", Kind.STATE, "keeper"),
     ("approval", Kind.STATE, "web"),
     ("approval_vote", Kind.STATE, "web"),
+    ("blind_index", Kind.KEEPER, "keeper"),
     ("centre", Kind.STATE, "web"),
     ("checkpoint", Kind.LOG, "keeper"),
     ("commit_mark", Kind.TRANSIENT, "web"),
@@ -41,7 +43,6 @@ TABLES = (
     ("recovery_code", Kind.STATE, "web"),
     ("role_grant", Kind.STATE, "web"),
     ("room", Kind.STATE, "web"),
-    ("search_token", Kind.KEEPER, "keeper"),
     ("service_token", Kind.STATE, "web"),
     ("setting", Kind.STATE, "web"),
     ("site", Kind.STATE, "web"),
@@ -63,14 +64,25 @@ def upgrade() -> None:
         sa.Column("table_name", sa.Text(), nullable=False),
         sa.Column("row_id", sa.Text(), nullable=False),
         sa.Column("column_name", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
-        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_annex")),
         sa.UniqueConstraint("table_name", "row_id", "column_name", name=op.f("uq_annex_table_name_row_id_column_name")),
         sqlite_strict=True,
     )
-    with op.batch_alter_table("annex", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_annex_key_id"), ["key_id"], unique=False)
+    op.create_table(
+        "blind_index",
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.Text(), nullable=False),
+        sa.Column("column_name", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("table_name", "row_id", "column_name", name=op.f("pk_blind_index")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("blind_index", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_blind_index_table_name_column_name_value"), ["table_name", "column_name", "value"], unique=False
+        )
 
     op.create_table(
         "centre",
@@ -129,29 +141,16 @@ def upgrade() -> None:
     op.create_table(
         "keeper_credential",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("credential", sa.LargeBinary(), nullable=True),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=True),
-        sa.Column("counter", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("approval", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("confirmed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
-        sa.Column("revoked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keeper_credential")),
-        sa.UniqueConstraint("credential", name=op.f("uq_keeper_credential_credential")),
         sqlite_strict=True,
     )
-    with op.batch_alter_table("keeper_credential", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_keeper_credential_person_kind"), ["person", "kind"], unique=False)
-
     op.create_table(
         "keeper_state",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("updated_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_keeper_state")),
         sqlite_strict=True,
     )
@@ -241,18 +240,6 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
-        "search_token",
-        sa.Column("token", sa.LargeBinary(), nullable=False),
-        sa.Column("table_name", sa.Text(), nullable=False),
-        sa.Column("row_id", sa.Text(), nullable=False),
-        sa.Column("column_name", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("token", "table_name", "row_id", "column_name", name=op.f("pk_search_token")),
-        sqlite_strict=True,
-    )
-    with op.batch_alter_table("search_token", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_search_token_table_name_row_id"), ["table_name", "row_id"], unique=False)
-
-    op.create_table(
         "setting",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -268,11 +255,8 @@ def upgrade() -> None:
     op.create_table(
         "throttle",
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("since", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("blocked_until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("data", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_throttle")),
         sqlite_strict=True,
     )
@@ -285,6 +269,7 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("account", sa.Text(), nullable=True),
         sa.Column("role", sa.Text(), nullable=True),
         sa.Column("centre", sa.Text(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
@@ -317,20 +302,11 @@ def upgrade() -> None:
     op.create_table(
         "wrapped_key",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("purpose", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("suite", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("epoch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("destroyed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_wrapped_key")),
         sqlite_strict=True,
     )
-    with op.batch_alter_table("wrapped_key", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_wrapped_key_epoch"), ["epoch"], unique=False)
-        batch_op.create_index(batch_op.f("ix_wrapped_key_purpose_subject"), ["purpose", "subject"], unique=False)
-
     op.create_table(
         "event",
         sa.Column("stream", sa.Text(), nullable=False),
@@ -346,14 +322,10 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("centre", sa.Text(), nullable=False),
+        sa.Column("centre", sa.Text(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("administers", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=True),
         sa.Column("label", sa.Text(), nullable=True),
-        sa.Column("password", sa.Text(), nullable=True),
-        sa.Column("password_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
-        sa.Column("generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("language", sa.Text(), nullable=True),
         sa.Column("name_index", sa.LargeBinary(), nullable=True),
         sa.Column("number_index", sa.LargeBinary(), nullable=True),
@@ -364,7 +336,6 @@ def upgrade() -> None:
         sa.CheckConstraint("administers IN ('', 'system_admin', 'security_admin', 'audit_admin')", name=op.f("ck_person_administers")),
         sa.ForeignKeyConstraint(["centre"], ["centre.id"], name=op.f("fk_person_centre")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
-        sa.UniqueConstraint("account", name=op.f("uq_person_account")),
         sa.UniqueConstraint("id", "administers", name=op.f("uq_person_id_administers")),
         sqlite_strict=True,
     )
@@ -402,6 +373,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("origin", "size", "witness", name=op.f("pk_witness_note")),
         sqlite_strict=True,
     )
+    op.create_table(
+        "account",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("password_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("disabled_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("data", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_account_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
+        sa.UniqueConstraint("name", name=op.f("uq_account_name")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_person"), ["person"], unique=False)
+
     op.create_table(
         "approval",
         sa.Column("id", sa.Text(), nullable=False),
@@ -495,36 +488,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_identity_person"), ["person"], unique=False)
 
     op.create_table(
-        "login",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("role", sa.Text(), nullable=True),
-        sa.Column("centre", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("seen_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("expires_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("full_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
-        sa.Column("stepped_up_until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
-        sa.Column("address", sa.Text(), nullable=True),
-        sa.Column("agent", sa.Text(), nullable=True),
-        sa.Column("language", sa.Text(), nullable=True),
-        sa.Column("csrf", sa.LargeBinary(), nullable=True),
-        sa.Column("challenge", sa.LargeBinary(), nullable=True),
-        sa.Column("data", sa.Text(), nullable=True),
-        sa.Column("revoked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
-        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_login_person")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_login")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_login_token_hash")),
-        sqlite_strict=True,
-    )
-    with op.batch_alter_table("login", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_login_expires_at"), ["expires_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_login_person"), ["person"], unique=False)
-
-    op.create_table(
         "project",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -545,22 +508,6 @@ def upgrade() -> None:
     with op.batch_alter_table("project", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_project_centre"), ["centre"], unique=False)
         batch_op.create_index(batch_op.f("ix_project_created_by"), ["created_by"], unique=False)
-
-    op.create_table(
-        "recovery_code",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("used_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
-        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_recovery_code_person")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
-        sqlite_strict=True,
-    )
-    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_recovery_code_person"), ["person"], unique=False)
 
     op.create_table(
         "room",
@@ -603,21 +550,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_service_token_created_by"), ["created_by"], unique=False)
 
     op.create_table(
-        "totp",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("revoked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
-        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_totp_person")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_totp")),
-        sqlite_strict=True,
-    )
-    with op.batch_alter_table("totp", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_totp_person"), ["person"], unique=False)
-
-    op.create_table(
         "approval_vote",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -640,11 +572,43 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_approval_vote_person"), ["person"], unique=False)
 
     op.create_table(
+        "login",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("account", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("generation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("began", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("seen", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=False),
+        sa.Column("place", sa.LargeBinary(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("stepped_up_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("stepped_up_by", sa.Text(), nullable=True),
+        sa.Column("not_after", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("renew_token", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("csrf", sa.LargeBinary(), nullable=True),
+        sa.Column("challenge", sa.LargeBinary(), nullable=True),
+        sa.Column("data", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_login_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_login")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_login_token_hash")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("login", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_login_account"), ["account"], unique=False)
+        batch_op.create_index(batch_op.f("ix_login_seen"), ["seen"], unique=False)
+
+    op.create_table(
         "passkey",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=True),
         sa.Column("credential", sa.LargeBinary(), nullable=False),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
@@ -653,6 +617,7 @@ def upgrade() -> None:
         sa.Column("approval", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("revoked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_passkey_account")),
         sa.ForeignKeyConstraint(["approval"], ["approval.id"], name=op.f("fk_passkey_approval")),
         sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_passkey_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_passkey")),
@@ -660,8 +625,28 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     with op.batch_alter_table("passkey", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_passkey_account"), ["account"], unique=False)
         batch_op.create_index(batch_op.f("ix_passkey_approval"), ["approval"], unique=False)
         batch_op.create_index(batch_op.f("ix_passkey_person"), ["person"], unique=False)
+
+    op.create_table(
+        "recovery_code",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("used_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_recovery_code_account")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_recovery_code_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recovery_code_account"), ["account"], unique=False)
+        batch_op.create_index(batch_op.f("ix_recovery_code_person"), ["person"], unique=False)
 
     op.create_table(
         "role_grant",
@@ -675,13 +660,13 @@ def upgrade() -> None:
         sa.Column("approval", sa.Text(), nullable=True),
         sa.Column("granted_by", sa.Text(), nullable=False),
         sa.Column("granted_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("since", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.CheckConstraint(
             "(administers = role AND role IN ('system_admin', 'security_admin', 'audit_admin')) OR (administers = '' AND role NOT IN ('system_admin', 'security_admin', 'audit_admin'))",
             name=op.f("ck_role_grant_administrators_apart"),
         ),
         sa.ForeignKeyConstraint(["approval"], ["approval.id"], name=op.f("fk_role_grant_approval")),
-        sa.ForeignKeyConstraint(["centre"], ["centre.id"], name=op.f("fk_role_grant_centre")),
         sa.ForeignKeyConstraint(
             ["person", "administers"], ["person.id", "person.administers"], name=op.f("fk_role_grant_person_administers")
         ),
@@ -691,7 +676,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("role_grant", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_role_grant_approval"), ["approval"], unique=False)
-        batch_op.create_index(batch_op.f("ix_role_grant_centre"), ["centre"], unique=False)
         batch_op.create_index(
             "uq_role_grant_one_administrator",
             ["person"],
@@ -699,6 +683,24 @@ def upgrade() -> None:
             sqlite_where=sa.text("administers <> ''"),
             postgresql_where=sa.text("administers <> ''"),
         )
+
+    op.create_table(
+        "totp",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("revoked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_totp_account")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_totp_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_totp")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("totp", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_totp_account"), ["account"], unique=False)
+        batch_op.create_index(batch_op.f("ix_totp_person"), ["person"], unique=False)
 
     op.execute(
         "INSERT INTO log_head (id, size, frontier, origin) VALUES (1, 0, x'', '')".replace("x''", "x''" if dialect() == "sqlite" else "''")
@@ -718,28 +720,39 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("totp", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_totp_person"))
+        batch_op.drop_index(batch_op.f("ix_totp_account"))
+
+    op.drop_table("totp")
     with op.batch_alter_table("role_grant", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_role_grant_one_administrator", sqlite_where=sa.text("administers <> ''"), postgresql_where=sa.text("administers <> ''")
         )
-        batch_op.drop_index(batch_op.f("ix_role_grant_centre"))
         batch_op.drop_index(batch_op.f("ix_role_grant_approval"))
 
     op.drop_table("role_grant")
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_recovery_code_person"))
+        batch_op.drop_index(batch_op.f("ix_recovery_code_account"))
+
+    op.drop_table("recovery_code")
     with op.batch_alter_table("passkey", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_passkey_person"))
         batch_op.drop_index(batch_op.f("ix_passkey_approval"))
+        batch_op.drop_index(batch_op.f("ix_passkey_account"))
 
     op.drop_table("passkey")
+    with op.batch_alter_table("login", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_login_seen"))
+        batch_op.drop_index(batch_op.f("ix_login_account"))
+
+    op.drop_table("login")
     with op.batch_alter_table("approval_vote", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_approval_vote_person"))
         batch_op.drop_index(batch_op.f("ix_approval_vote_approval"))
 
     op.drop_table("approval_vote")
-    with op.batch_alter_table("totp", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_totp_person"))
-
-    op.drop_table("totp")
     with op.batch_alter_table("service_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_service_token_created_by"))
         batch_op.drop_index(batch_op.f("ix_service_token_centre"))
@@ -749,20 +762,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_room_site"))
 
     op.drop_table("room")
-    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_recovery_code_person"))
-
-    op.drop_table("recovery_code")
     with op.batch_alter_table("project", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_project_created_by"))
         batch_op.drop_index(batch_op.f("ix_project_centre"))
 
     op.drop_table("project")
-    with op.batch_alter_table("login", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_login_person"))
-        batch_op.drop_index(batch_op.f("ix_login_expires_at"))
-
-    op.drop_table("login")
     with op.batch_alter_table("identity", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_identity_person"))
 
@@ -784,6 +788,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_approval_asked_by"))
 
     op.drop_table("approval")
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_person"))
+
+    op.drop_table("account")
     op.drop_table("witness_note")
     with op.batch_alter_table("site", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_site_centre"))
@@ -797,10 +805,6 @@ def downgrade() -> None:
 
     op.drop_table("person")
     op.drop_table("event")
-    with op.batch_alter_table("wrapped_key", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_wrapped_key_purpose_subject"))
-        batch_op.drop_index(batch_op.f("ix_wrapped_key_epoch"))
-
     op.drop_table("wrapped_key")
     op.drop_table("witness")
     with op.batch_alter_table("ticket", schema=None) as batch_op:
@@ -812,10 +816,6 @@ def downgrade() -> None:
 
     op.drop_table("throttle")
     op.drop_table("setting")
-    with op.batch_alter_table("search_token", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_search_token_table_name_row_id"))
-
-    op.drop_table("search_token")
     op.drop_table("progress")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_outbox_done_at_due_at"))
@@ -827,9 +827,6 @@ def downgrade() -> None:
     op.drop_table("log_leaf")
     op.drop_table("log_head")
     op.drop_table("keeper_state")
-    with op.batch_alter_table("keeper_credential", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_keeper_credential_person_kind"))
-
     op.drop_table("keeper_credential")
     with op.batch_alter_table("idempotency", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotency_at"))
@@ -842,9 +839,10 @@ def downgrade() -> None:
     op.drop_table("commit_mark")
     op.drop_table("checkpoint")
     op.drop_table("centre")
-    with op.batch_alter_table("annex", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_annex_key_id"))
+    with op.batch_alter_table("blind_index", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_blind_index_table_name_column_name_value"))
 
+    op.drop_table("blind_index")
     op.drop_table("annex")
     if dialect() == "postgresql":
         for name in FUNCTION_NAMES:
