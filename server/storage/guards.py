@@ -24,8 +24,12 @@ _NEXT = {
     "log_leaf": "NEW.leaf_index <> (SELECT coalesce(max(leaf_index) + 1, 0) FROM log_leaf)",
     "event": "NEW.seq <> (SELECT coalesce(max(seq) + 1, 0) FROM event WHERE stream = NEW.stream)"
     " OR EXISTS (SELECT 1 FROM event WHERE leaf_index = NEW.leaf_index)",
+    "checkpoint": "NEW.number <> (SELECT coalesce(max(number) + 1, 0) FROM checkpoint)"
+    " OR EXISTS (SELECT 1 FROM checkpoint WHERE origin = NEW.origin AND size = NEW.size)",
+    "witness_note": "NEW.number <> (SELECT coalesce(max(number) + 1, 0) FROM witness_note)"
+    " OR EXISTS (SELECT 1 FROM witness_note WHERE origin = NEW.origin AND size = NEW.size AND witness = NEW.witness)",
 }
-_GROWS = "NEW.id <> OLD.id OR NEW.size < OLD.size"
+_GROWS = "NEW.id <> OLD.id OR NEW.size < OLD.size OR NEW.checkpoints < OLD.checkpoints OR NEW.cosignatures < OLD.cosignatures"
 
 FUNCTIONS = (
     """CREATE FUNCTION lotroom_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -92,7 +96,7 @@ def grants(table: str, kind: Kind, owner: str) -> Iterator[str]:
             web = keeper = "SELECT, INSERT, UPDATE"
         case Kind.TRANSIENT:
             web = every
-            keeper = every if table in ("outbox", "effect", "commit_mark", "idempotency", "progress") else "SELECT"
+            keeper = every if table in ("outbox", "effect", "commit_mark", "idempotency", "progress", "checkpoint_time") else "SELECT"
         case Kind.STATE:
             web, keeper = ("", every) if owner == "keeper" else (every, "SELECT")
         case Kind.KEEPER:

@@ -99,14 +99,16 @@ event = _table(
     _whole("leaf_index", ForeignKey("log_leaf.leaf_index")),
     UniqueConstraint("leaf_index"),
 )
+# `number` counts from 0 without a gap, so that a row that is gone is missed.
 checkpoint = _table(
     "checkpoint",
     Kind.LOG,
     _text("origin", key=True),
     _whole("size", key=True),
+    _whole("number"),
     _bytes("root"),
     _bytes("note"),
-    _whole("at"),
+    UniqueConstraint("number"),
     owner="keeper",
 )
 witness_note = _table(
@@ -115,13 +117,22 @@ witness_note = _table(
     _text("origin", key=True),
     _whole("size", key=True),
     _text("witness", key=True),
-    _bytes("line"),
-    _whole("at"),
+    _whole("number"),
+    _bytes("line"),  # one signature line of the note; it says when
+    UniqueConstraint("number"),
     ForeignKeyConstraint(["origin", "size"], ["checkpoint.origin", "checkpoint.size"]),
 )
 # `frontier` is the compact range: the roots of the perfect subtrees that `size` leaves fall into, largest first, 32 bytes each.
 log_head = _table(
-    "log_head", Kind.HEAD, _whole("id", key=True), _whole("size"), _bytes("frontier"), _text("origin"), CheckConstraint("id = 1", "one_row")
+    "log_head",
+    Kind.HEAD,
+    _whole("id", key=True),
+    _whole("size"),
+    _bytes("frontier"),
+    _text("origin"),
+    _whole("checkpoints"),  # how many there are; of witness_note too
+    _whole("cosignatures"),
+    CheckConstraint("id = 1", "one_row"),
 )
 map_head = _table("map_head", Kind.PROJECTION, _bytes("project", key=True), _whole("attempts"), _bytes("head"), _whole("leaf_index"))
 
@@ -410,6 +421,7 @@ progress = _table(
     _whole("created_at"),
     _whole("updated_at"),
 )
+checkpoint_time = _table("checkpoint_time", Kind.TRANSIENT, _text("origin", key=True), _whole("size", key=True), _whole("at"))
 # One row per write on PostgreSQL: whether a commit whose answer was lost took place.
 commit_mark = _table("commit_mark", Kind.TRANSIENT, _bytes("mark", key=True), _whole("at"), Index(None, "at"))
 

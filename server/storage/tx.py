@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, Select, Table, delete, func, insert, select, text, update
+from sqlalchemy import Column, Executable, Select, Table, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drawing import map as sparse
@@ -284,14 +284,23 @@ class Tx:
     async def checkpoint(self, origin: str, size: int, root: bytes, note: bytes) -> None:
         """Keep a signed checkpoint of the log. A size that has one keeps it: there is one per size."""
         if await self.count("checkpoint", origin=origin, size=size) == 0:
-            await self._execute(insert(tables.checkpoint).values(origin=origin, size=size, root=root, note=note, at=self.now))
+            number = await self._counted(tables.log_head.c.checkpoints)
+            await self._execute(insert(tables.checkpoint).values(origin=origin, size=size, number=number, root=root, note=note))
+            await self.put("checkpoint_time", {"origin": origin, "size": size, "at": self.now})
             self.wake("checkpoint")
 
     async def witnessed(self, origin: str, size: int, witness: str, line: bytes) -> None:
         """Keep a witness's cosignature line of a checkpoint; the first of each witness and size stays."""
         if await self.count("witness_note", origin=origin, size=size, witness=witness) == 0:
-            await self._execute(insert(tables.witness_note).values(origin=origin, size=size, witness=witness, line=line, at=self.now))
+            number = await self._counted(tables.log_head.c.cosignatures)
+            await self._execute(insert(tables.witness_note).values(origin=origin, size=size, witness=witness, number=number, line=line))
             self.wake("checkpoint")
+
+    async def _counted(self, column: Column[int]) -> int:
+        """The number of the next row, which log_head counts."""
+        number = int((await self._execute(select(column))).scalar_one())
+        await self._execute(update(tables.log_head).values({column: number + 1}))
+        return number
 
     async def begin_log(self, origin: str, by: str, why: str = "") -> None:
         """Give the log its name, or a new one: a new epoch for witnesses that saw a longer log under the old name. One leaf says so."""

@@ -292,7 +292,7 @@ async def test_the_web_role_has_nothing_of_the_keepers_and_cannot_change_the_log
                 await web.execute(statement)
         assert await keeper.fetchval(f"SELECT count(*) FROM {table}") is not None
     for statement in (
-        "INSERT INTO checkpoint VALUES ('o', 1, '', '', 1)",
+        "INSERT INTO checkpoint VALUES ('o', 1, 1, '', '')",
         "DELETE FROM log_head",
         "ALTER TABLE log_leaf DISABLE TRIGGER ALL",
         "DROP TRIGGER log_leaf_next ON log_leaf",

@@ -20,6 +20,7 @@ TABLES = (
     ("blind_index", Kind.KEEPER, "keeper"),
     ("centre", Kind.STATE, "web"),
     ("checkpoint", Kind.LOG, "keeper"),
+    ("checkpoint_time", Kind.TRANSIENT, "web"),
     ("commit_mark", Kind.TRANSIENT, "web"),
     ("custodian", Kind.STATE, "web"),
     ("effect", Kind.TRANSIENT, "web"),
@@ -101,10 +102,19 @@ def upgrade() -> None:
         "checkpoint",
         sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
-        sa.Column("at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("origin", "size", name=op.f("pk_checkpoint")),
+        sa.UniqueConstraint("number", name=op.f("uq_checkpoint_number")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "checkpoint_time",
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("origin", "size", name=op.f("pk_checkpoint_time")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -160,6 +170,8 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("frontier", sa.LargeBinary(), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("checkpoints", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("cosignatures", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_log_head_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_head")),
         sqlite_strict=True,
@@ -367,10 +379,11 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("witness", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("line", sa.LargeBinary(), nullable=False),
-        sa.Column("at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.ForeignKeyConstraint(["origin", "size"], ["checkpoint.origin", "checkpoint.size"], name=op.f("fk_witness_note_origin_size")),
         sa.PrimaryKeyConstraint("origin", "size", "witness", name=op.f("pk_witness_note")),
+        sa.UniqueConstraint("number", name=op.f("uq_witness_note_number")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -703,7 +716,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_totp_person"), ["person"], unique=False)
 
     op.execute(
-        "INSERT INTO log_head (id, size, frontier, origin) VALUES (1, 0, x'', '')".replace("x''", "x''" if dialect() == "sqlite" else "''")
+        "INSERT INTO log_head (id, size, frontier, origin, checkpoints, cosignatures) VALUES (1, 0, x'', '', 0, 0)".replace(
+            "x''", "x''" if dialect() == "sqlite" else "''"
+        )
     )
     if dialect() == "postgresql":
         for each in FUNCTIONS:
@@ -837,6 +852,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_commit_mark_at"))
 
     op.drop_table("commit_mark")
+    op.drop_table("checkpoint_time")
     op.drop_table("checkpoint")
     op.drop_table("centre")
     with op.batch_alter_table("blind_index", schema=None) as batch_op:
