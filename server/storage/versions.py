@@ -92,6 +92,11 @@ def _run(connection: Connection, revision: str) -> None:
     (command.downgrade if backwards else command.upgrade)(config(connection), revision)
 
 
+def upgrade_within(connection: Connection) -> None:
+    """All migrations, in whatever schema the connection is."""
+    command.upgrade(config(connection), "head")
+
+
 async def _make_roles(connection: AsyncConnection) -> None:
     """The three roles, once per server; and their way into this database."""
     me: Any = (await connection.execute(text("SELECT rolsuper, rolcreaterole FROM pg_roles WHERE rolname = current_user"))).one()
