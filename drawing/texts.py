@@ -494,6 +494,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "the check needs the tables' owner or an administrator; use that address",
     ),
     "database_not_ready": ("数据库暂时不可用（{why}）；请稍后再试", "the database cannot do it now ({why}); try again later"),
+    "database_refuses_us": (
+        "数据库拒绝连接（{why}）；请核对用户、密码和库名",
+        "the database lets nobody of this name in ({why}); look at user, password and database",
+    ),
     "database_roles_missing": (
         "数据库缺少角色 {roles}；请由管理员先运行 lotroom migrate",
         "the database lacks the roles {roles}; let an administrator run lotroom migrate first",

@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from drawing.errors import Refused
 from server.errors import NotReady
@@ -31,6 +31,7 @@ from server.storage.versions import check_version
 
 T = TypeVar("T")
 RECONNECT_SECONDS = 10.0
+OUTCOME_SECONDS = 30.0  # longer: who does not know whether it was done must not do it again
 MARKS_KEPT_SECONDS = 3600
 _LOCK = text("LOCK TABLE log_head IN SHARE ROW EXCLUSIVE MODE")
 _AGAIN = frozenset({"40001", "40P01"})  # serialization failure, deadlock: certainly not committed
@@ -106,26 +107,28 @@ class Store:
         except (DBAPIError, Gone) as wrong:
             raise _refusal(wrong) from wrong
         finally:
-            await connection.close()
+            await _give_back(connection)
 
     async def _connected(self) -> AsyncConnection:
         deadline = asyncio.get_running_loop().time() + RECONNECT_SECONDS
         pause = 0.05
         while True:
             connection = self._engines.reader.connect()
+            started = False
             try:
                 _ = await connection.start()
+                started = True
                 _ = await connection.begin()
-            except Exception as wrong:
-                await connection.close()
-                if not _is_away(wrong):
+                return connection
+            except BaseException as wrong:
+                if started:
+                    await _give_back(connection)
+                if not isinstance(wrong, Exception) or not _is_away(wrong):
                     raise _refusal(wrong) from wrong
                 if asyncio.get_running_loop().time() > deadline:
                     raise NotReady(part="database", why="database_away") from wrong
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 0.5)
-            else:
-                return connection
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.5)
 
     async def write(self, work: Callable[[Tx], Awaitable[T]], now: int) -> T:
         """Do `work` in a transaction of its own and commit; its result. `now` is Unix seconds.
@@ -151,7 +154,7 @@ class Store:
                 await self._once(work, now, result)
                 return result[0]
             except _Lost as lost:
-                if lost.mark is not None and await self._was_committed(lost.mark, deadline):
+                if lost.mark is not None and await self._was_committed(lost.mark, loop.time() + OUTCOME_SECONDS):
                     return result[0]
                 wrong: BaseException | None = lost.__cause__
             except _OfWork as own:
@@ -169,8 +172,9 @@ class Store:
     async def _once(self, work: Callable[[Tx], Awaitable[T]], now: int, result: list[T]) -> None:
         """One transaction. Raises _Lost where the connection went away, with a mark where that was during the commit."""
         marked: bytes | None = None
+        committed = False
         try:
-            async with self._engines.writer.connect() as connection:
+            async with _lent(self._engines.writer) as connection:
                 _ = await connection.begin()
                 if self.dialect == "postgresql":
                     await connection.execute(_LOCK)  # nothing before it: there is no snapshot yet
@@ -187,8 +191,10 @@ class Store:
                         await connection.execute(delete(tables.commit_mark).where(tables.commit_mark.c.at < now - MARKS_KEPT_SECONDS))
                 marked = mark if tx.wrote else None
                 await connection.commit()
-                marked = None
+                committed = True
         except Exception as wrong:
+            if committed:  # what the connection says afterwards changes nothing
+                return
             if isinstance(wrong, Refused | _OfWork) or not _is_away(wrong):
                 raise
             raise _Lost(marked) from wrong
@@ -197,7 +203,7 @@ class Store:
         """Whether the transaction with this mark took place. The lock is free only once it has ended. Raises NotReady."""
         while True:
             try:
-                async with self._engines.writer.connect() as connection:
+                async with _lent(self._engines.writer) as connection:
                     await connection.execute(_LOCK)
                     found = await connection.execute(select(tables.commit_mark.c.at).where(tables.commit_mark.c.mark == mark))
                     return found.first() is not None
@@ -205,6 +211,27 @@ class Store:
                 if not _is_away(wrong) or asyncio.get_running_loop().time() > deadline:
                     raise NotReady(part="database", why="outcome_unknown") from wrong
                 await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _lent(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    connection = await engine.connect()
+    try:
+        yield connection
+    finally:
+        await _give_back(connection)
+
+
+async def _give_back(connection: AsyncConnection) -> None:
+    """Close, also where the server is gone and cannot be told to roll back: or the pool would miss the connection for ever."""
+    try:
+        await connection.close()
+    except Exception as wrong:
+        if not _is_away(wrong):
+            raise
+        if not connection.closed:
+            await connection.invalidate()
+            await connection.close()
 
 
 def _state(wrong: BaseException) -> str:
@@ -236,6 +263,8 @@ def _refusal(wrong: BaseException) -> BaseException:
         return NotReady(part="database", why="database_full")
     if _is_away(wrong):
         return NotReady(part="database", why="database_away")
+    if state[:2] in ("28", "3D"):  # no such role or password, no such database
+        return Refused("database_refuses_us", "database", why=state)
     if "disk I/O" in words or "readonly" in words or "unable to open" in words or "malformed" in words:
         return NotReady(part="database", why="database_refuses")
     return wrong

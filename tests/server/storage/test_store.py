@@ -7,13 +7,18 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drawing import merkle
 from drawing.errors import Refused
-from server.errors import Stale
+from server.errors import NotReady, Stale
+from server.storage.annex import NEW, KeptRow, KeptRows
+from server.storage.check import check
 from server.storage.store import Store
 from server.storage.tables import metadata
 from server.storage.tx import row_digest
@@ -364,3 +369,140 @@ async def test_the_three_administrators_exclude_each_other_and_every_other_role(
         await owner.close()
     else:
         owner.close()
+
+
+# What a lost answer, a full disk and an absent server come to -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_an_answer_lost_at_the_commit_is_looked_up_and_never_guessed(database, store, monkeypatch, committed):
+    if database.engine != "postgresql":
+        pytest.skip("SQLite's commit is in our own process")
+    real = AsyncConnection.commit
+    lost = []
+
+    async def commit(self):
+        if lost:
+            return await real(self)
+        lost.append(1)
+        if committed:
+            await real(self)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(AsyncConnection, "commit", commit)
+    called = []
+
+    async def work(tx):
+        called.append(1)
+        return await tx.insert("centre", CENTRE, "system")
+
+    centre = await store.write(work, NOW)
+    assert len(called) == (1 if committed else 2)
+    async with store.reading() as tx:
+        assert [row["id"] for row in await tx.all("centre")] == [centre]
+        assert (await tx.head()).size == 1
+
+
+async def test_a_full_disk_is_said_and_over_when_there_is_room(database, store):
+    if database.engine != "sqlite":
+        pytest.skip("needs a limit on the file")
+    centre = await a_centre(store)
+    async with store._engines.writer.connect() as connection:
+        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+        await connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 2}")
+    many = [{"code": f"c{n}", "name": "x" * 1000, "created_at": 1} for n in range(200)]
+    for _ in range(2):
+        with pytest.raises(NotReady) as full:
+            await store.write(lambda tx: tx.insert_all("centre", many, "system"), NOW)
+        assert full.value.params["why"] == "database_full"
+    async with store.reading() as tx:
+        assert [row["id"] for row in await tx.all("centre")] == [centre]
+        assert (await tx.head()).size == 1
+    async with store._engines.writer.connect() as connection:
+        await connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    assert len(await store.write(lambda tx: tx.insert_all("centre", many, "system"), NOW)) == 200
+    assert (await check(database.owner)).differences == ()
+
+
+async def test_an_absent_server_is_said(monkeypatch):
+    monkeypatch.setattr("server.storage.store.RECONNECT_SECONDS", 0.2)
+    with pytest.raises(NotReady) as away:
+        await Store.open("postgresql+asyncpg://lotroom_web@127.0.0.1:9/none")
+    assert away.value.params["why"] == "database_away"
+
+
+async def test_a_database_that_is_not_there_or_lets_us_not_in_is_said(database):
+    if database.engine != "postgresql":
+        pytest.skip("SQLite's is in test_versions")
+    for url in (database.web + "x", database.web.replace("lotroom_web", "lotroom_nobody")):
+        with pytest.raises(Refused, match="database_refuses_us"):
+            await Store.open(url)
+
+
+async def test_20000_rows_go_in_as_batches_in_a_few_seconds(database, store):
+    """What an import of a library costs storage; reading and checking the sheet comes on top."""
+    centre = await a_centre(store)
+    rows = [
+        {"centre": centre, "number_index": n.to_bytes(32, "big"), "record_digest": bytes(32), "status": "active", "added_at": NOW}
+        for n in range(counts("rows imported", 2_000, 20_000))
+    ]
+    begun = time.monotonic()
+    longest = 0.0
+    for start in range(0, len(rows), 250):
+        one = time.monotonic()
+        await store.write(lambda tx, batch=rows[start : start + 250]: tx.insert_all("expert", batch, "system"), NOW)
+        longest = max(longest, time.monotonic() - one)
+    took = time.monotonic() - begun
+    print(f"{database.engine}: {len(rows)} rows in {took:.1f} s, the longest of 250 in {longest * 1000:.0f} ms")
+    assert took < 20
+    async with store.reading() as tx:
+        assert await tx.count("expert") == len(rows)
+        assert (await tx.head()).size == len(rows) + 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """As server.keeper writes it."""
+
+    kind: str
+    key: tuple[str, ...]
+    value: bytes | None
+    expected: int | None = None
+
+
+async def test_the_keepers_rows_are_by_key_and_version(database, store, keeper_store):
+    kept = KeptRows(keeper_store)
+    place = ("person", "a", "name")
+    await kept.write(
+        [
+            Change("annex", place, b"1", NEW),
+            Change("blind", place, b"i" * 32, NEW),
+            Change("state", ("totp/1",), b"s", NEW),
+            Change("state", ("totp/2",), b"s"),
+            Change("state", ("other",), b"s"),
+            Change("key", ("k",), b"w", NEW),
+            Change("credential", ("c",), b"c", NEW),
+            Change("leaf", (), b'{"event":"enrolled"}'),
+        ],
+        NOW,
+    )
+    assert await kept.read("annex", [place, ("person", "b", "name")]) == [KeptRow(place, b"1", 1), None]
+    assert await kept.find("person", "name", [b"i" * 32, b"j" * 32]) == ["a"]
+    assert [row.key[0] for row in await kept.scan("state", (), ("other",), 10)] == ["totp/1", "totp/2"]
+    assert await kept.scan("annex", ("person",), (), 10) == [KeptRow(place, b"1", 1)]
+    assert await kept.scan("annex", ("person",), place, 10) == []
+    for change in (
+        Change("annex", place, b"2", 3),
+        Change("annex", place, b"2", NEW),
+        Change("state", ("totp/1",), None, 2),
+        Change("key", ("k",), b"v", NEW),
+    ):
+        with pytest.raises(Stale):
+            await kept.write([Change("state", ("other",), b"gone"), change], NOW)
+    await kept.write([Change("annex", place, b"2", 1), Change("key", ("k",), b"v", 1), Change("state", ("totp/1",), None, 1)], NOW)
+    assert await kept.read("annex", [place]) == [KeptRow(place, b"2", 2)]
+    assert await kept.read("key", [("k",)]) == [KeptRow(("k",), b"v", 2)]
+    assert await kept.read("state", [("totp/1",), ("other",)]) == [None, KeptRow(("other",), b"s", 1)]
+    await kept.write([Change("annex", place, None, 2), Change("annex", place, None)], NOW)
+    assert [json.loads(leaf)["event"] for leaf in await kept.leaves(0, 9)] == ["changed", "enrolled", "changed", "changed"]
+    assert (await check(database.owner)).differences == ()

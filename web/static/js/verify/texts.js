@@ -86,6 +86,7 @@ export const TEXT = {
   "contributors_of_operators_body": ["所有贡献人都属于操作方单位", "all contributors belong to the operator's body"],
   "could_be_completed": ["当时仍可依法补齐，不得放宽或直接确定", "the panel could still be completed lawfully"],
   "database_not_ready": ["数据库暂时不可用（{why}）；请稍后再试", "the database cannot do it now ({why}); try again later"],
+  "database_refuses_us": ["数据库拒绝连接（{why}）；请核对用户、密码和库名", "the database lets nobody of this name in ({why}); look at user, password and database"],
   "database_roles_missing": ["数据库缺少角色 {roles}；请由管理员先运行 lotroom migrate", "the database lacks the roles {roles}; let an administrator run lotroom migrate first"],
   "database_setting": ["数据库设置 {name} 须为 {value}，否则已确认的数据可能丢失", "the database's {name} has to be {value}, or it may lose what it acknowledged"],
   "database_too_old": ["数据库版本 {version} 过旧，至少 {least}", "version {version} of the database is too old; at least {least}"],
