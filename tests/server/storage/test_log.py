@@ -7,6 +7,7 @@ import random
 
 import pytest
 from nacl.signing import SigningKey
+from sqlalchemy import Column, MetaData, Table, Text
 from sqlalchemy.event import listen
 
 from drawing import map as sparse
@@ -17,6 +18,7 @@ from drawing.note import ED25519, Checkpoint, Policy, VKey, sign_note
 from drawing.proof import map_value, parse_proof
 from server.storage.frontier import Frontier
 from server.storage.log import Log
+from server.storage.tx import row_digest
 from server.tilelog import TileLog
 from tests.conftest import ROOT, counts
 
@@ -211,3 +213,9 @@ async def test_a_log_with_a_new_name_says_so_and_has_no_checkpoint_yet(store, ke
         assert await Log(tx).checkpoint() is None
         with pytest.raises(Refused, match="no_such_tile"):
             await Log(tx).file("tile/0/000.p/3")
+
+
+def test_a_row_has_the_digest_of_the_specification():
+    table = Table("example", MetaData(), *(Column(name, Text) for name in ("code", "gone", "id", "salt", "version")))
+    row = {"code": "bj", "gone": None, "id": "00112233445566778899aabbccddeeff", "salt": bytes(32), "version": 1}
+    assert f"\n{row_digest(table, row).hex()}\n" in (ROOT / "docs" / "spec" / "log.md").read_text("utf-8")
