@@ -492,6 +492,46 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "transcripts_differ": ("节点 {nodes} 签署了不同的记录", "nodes {nodes} signed another transcript"),
     "unknown_node": ("没有节点 {node}", "there is no node {node}"),
+    "bad_change_leaf": ("变更记录格式错误", "not the leaf of a change"),
+    "bad_database_url": (
+        "数据库地址应为 sqlite+aiosqlite:////文件 或 postgresql+asyncpg://用户@主机/库名",
+        "a database is sqlite+aiosqlite:////FILE or postgresql+asyncpg://USER@HOST/NAME",
+    ),
+    "check_needs_the_owner": (
+        "核对需要表的所有者或管理员连接数据库；请换用其地址",
+        "the check needs the tables' owner or an administrator; use that address",
+    ),
+    "database_not_ready": ("数据库暂时不可用（{why}）；请稍后再试", "the database cannot do it now ({why}); try again later"),
+    "database_refuses_us": (
+        "数据库拒绝连接（{why}）；请核对用户、密码和库名",
+        "the database lets nobody of this name in ({why}); look at user, password and database",
+    ),
+    "database_roles_missing": (
+        "数据库缺少角色 {roles}；请由管理员先运行 lotroom migrate",
+        "the database lacks the roles {roles}; let an administrator run lotroom migrate first",
+    ),
+    "database_setting": (
+        "数据库设置 {name} 须为 {value}，否则已确认的数据可能丢失",
+        "the database's {name} has to be {value}, or it may lose what it acknowledged",
+    ),
+    "database_too_old": ("数据库版本 {version} 过旧，至少 {least}", "version {version} of the database is too old; at least {least}"),
+    "key_of_another_request": (
+        "该请求编号已用于另一请求；请刷新页面后重试",
+        "this request key was used for another request; load the page again",
+    ),
+    "leaf_of_another_stream": ("日志条目不属于该事件流", "the leaf is not of this stream"),
+    "migration_breaks_references": (
+        "升级会破坏表间引用，未作任何改动",
+        "the migration would break references between tables; nothing was changed",
+    ),
+    "no_such_checkpoint": ("没有大小为 {size} 的检查点", "there is no checkpoint of size {size}"),
+    "no_such_row": ("没有这一记录", "there is no such row"),
+    "no_such_tile": ("没有这一日志文件", "the log has no such file"),
+    "row_conflicts": ("与已有记录冲突", "it conflicts with what is there"),
+    "tables_of_another_version": (
+        "数据库表结构版本为 {found}，本程序需要 {needed}；旧则运行 lotroom migrate，新则升级程序",
+        "the tables are of revision {found}, this program needs {needed}; if older run lotroom migrate, if newer use the newer program",
+    ),
 }
 
 CHECK_TITLES: Mapping[str, tuple[str, str]] = {

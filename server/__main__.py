@@ -55,6 +55,7 @@ from server.quotas import read_assembly
 from server.receipts import make_receipt
 from server.records import write_results
 from server.request import Failure, read_request
+from server.storage.commands import check_command, migrate_command
 from server.texts import event_name, tell
 from server.tilelog import TileLog
 from server.waiting import Waiting
@@ -551,6 +552,8 @@ def demo_command(out: Path | None, lang: str) -> None:
 
 
 cli.add_command(beacon_commands(time.time, time.sleep))
+cli.add_command(migrate_command)
+cli.add_command(check_command)
 
 
 # Verification -------------------------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TEXT: Mapping[str, tuple[str, str]] = {
+    "migrated": ("数据库表结构：{before} → {after}", "Tables: revision {before} -> {after}"),
+    "checked_log": (
+        "已重放日志 {size} 条，核对 {rows} 行；日志根 {root}",
+        "Replayed {size} leaves and compared {rows} rows; the log's root is {root}",
+    ),
+    "nothing_differs": ("数据库与日志一致", "The database is what the log says"),
+    "differs": (
+        "有 {count} 处与日志不符：请停止写入，保留现场，通知审计管理员",
+        "{count} things are not as the log says: stop writing, keep everything as it is, tell the audit administrator",
+    ),
+    "checkpoints_without_key": (
+        "未核对检查点的签名：数据库中没有日志公钥，请用 --key 给出",
+        "The checkpoints' signatures were not checked: the database names no log key; give it with --key",
+    ),
+    "differs_changed": ("被改动", "was changed"),
+    "differs_missing": ("缺失", "is missing"),
+    "differs_unknown": ("日志中没有", "is not in the log"),
+    "differs_back_again": ("日志中已删除，却仍在", "is there, though the log says that it was deleted"),
+    "differs_twice": ("重复", "is there twice"),
+    "differs_wrong_type": ("数据类型不符", "has a value of another type"),
+    "differs_not_a_leaf": ("不是本系统的日志条目", "is not a leaf of this program"),
+    "differs_does_not_follow": ("与前一条日志不相接", "does not follow from the leaves before it"),
+    "differs_event_refused": ("抽取事件不成立", "is an event that its draw refuses"),
+    "differs_wrong_map_root": ("抽取次数表的根不符", "says another root of the map of attempts"),
+    "differs_out_of_order": ("编号不连续", "has a number out of order"),
+    "differs_of_another_log": ("检查点与日志不符", "is a checkpoint of another log"),
+    "differs_engine_finds_fault": ("数据库自检发现错误", "the database's own check finds a fault"),
+    "differs_cannot_be_read": ("无法读取", "cannot be read"),
     "reading_library": ("读取专家库 {name} …", "Reading the library {name} …"),
     "library_read": ("读取 {rows} 行：可用 {good} 人，有误 {bad} 行", "{rows} rows read: {good} people usable, {bad} rows with errors"),
     "rejects_written": ("有误的行已写入 {path}，改正后可直接导入", "Bad rows are in {path}; mended, they can be imported as they are"),

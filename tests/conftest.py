@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.service import database, keeper_store, store, templates
+
+__all__ = ["database", "keeper_store", "store", "templates"]  # fixtures
+
+ROOT = Path(__file__).parents[1]
 LONG = os.environ.get("LONG") == "1"
 _counted: dict[str, int] = {}
 
