@@ -98,13 +98,19 @@ class Thing:
     digest: bytes = b""
 
 
-def check_grants(grants: Iterable[Grant], place: str = "roles") -> None:
-    """Raises Refused unless these grants may belong to one person (all accounts together).
+def check_grants(roles: Iterable[Role], place: str = "roles") -> None:
+    """Raises Refused unless one person (all accounts together, grants to come too) may hold these roles."""
+    held = frozenset(roles)
+    if held & NEVER_GRANTED:
+        raise Refused("role_not_granted", place, role=min(held & NEVER_GRANTED))
+    check_exclusive(held, place)
 
-    三员互斥: an administrator holds no second role at any centre, not even one that begins later. The database has the same rule as an index.
+
+def check_exclusive(roles: Iterable[Role], place: str) -> None:
+    """三员互斥: an administrator holds no second role at any centre, not even one that begins later. The database has the rule as an index.
+
+    Raises Refused.
     """
-    roles = {grant.role for grant in grants}
-    if roles & NEVER_GRANTED:
-        raise Refused("role_not_granted", place, role=min(roles & NEVER_GRANTED))
-    if roles & ADMINISTRATORS and len(roles) > 1:
-        raise Refused("roles_exclusive", place, roles=", ".join(sorted(roles)))
+    held = frozenset(roles)
+    if held & ADMINISTRATORS and len(held) > 1:
+        raise Refused("roles_exclusive", place, roles=", ".join(sorted(held)))
