@@ -112,7 +112,7 @@ def to_sign(proposal: Proposal, person: PersonId, agrees: bool) -> bytes:
         "concerns": sorted(proposal.concerns),
         "expires": proposal.expires,
         "id": proposal.id,
-        "needed": [sorted(one) for one in proposal.needed],
+        "needed": [sorted(role.value for role in one) for one in proposal.needed],
         "person": person,
         "subject": proposal.subject.hex(),
     }
