@@ -296,11 +296,3 @@ class Logins(Protocol):
     async def swap(self, login: Login) -> bool:
         """Write over the row of the same id whose version is one less; False where somebody else was first. ENDED rows are deleted."""
         ...
-
-    async def generation(self, account: AccountId) -> int:
-        """The account's present number."""
-        ...
-
-    async def sign_out_everywhere(self, account: AccountId) -> int:
-        """Add one to it; the new number."""
-        ...

@@ -102,6 +102,11 @@ class Hasher:
         self._held = 0
         self._lock = threading.Lock()  # held for an addition; workers give places back from their own threads
 
+    def check_room(self) -> None:
+        """Raises Refused "busy" where the next one would be: asked before a guess is counted, so that a flood uses up nobody's guesses."""
+        if self._held >= self.most:
+            raise Refused("busy", retry_after=1 + self.most // (4 * self.workers))
+
     async def hash(self, password: str, salt: bytes) -> str:
         """As `hash_password`, off the loop. Raises Refused "busy"."""
         return await self._run(lambda: hash_password(password, salt, self.cost))
@@ -112,8 +117,7 @@ class Hasher:
 
     async def _run(self, work: Callable[[], T]) -> T:
         with self._lock:
-            if self._held >= self.most:
-                raise Refused("busy", retry_after=1 + self.most // (4 * self.workers))
+            self.check_room()
             self._held += 1
         try:
             running = self._pool.submit(work)
