@@ -157,7 +157,7 @@ def ip_key(address: str) -> Key:
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        raise Refused("bad_address", "address") from None
+        raise Refused("network_address", "address") from None
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
         ip = ip.ipv4_mapped
     if isinstance(ip, ipaddress.IPv6Address):
