@@ -46,6 +46,7 @@ PASSKEY_ROLES = ADMINISTRATORS | {Role.SUPERVISOR, Role.APPROVER, Role.KEY_CUSTO
 NEVER_AUTOMATIC = PASSKEY_ROLES
 NEVER_GRANTED = frozenset({Role.VISITOR, Role.BIDDER_GUEST})  # nobody holds these: they come with no login or with a guest link
 EVERYBODY = frozenset(Role)
+ANY_ACCOUNT = EVERYBODY - {Role.BIDDER_GUEST}  # in a permission: with `visitor` among the roles none need be held
 SIGNED_IN = EVERYBODY - NEVER_GRANTED
 STAFF = SIGNED_IN - {Role.EXPERT}
 

@@ -171,7 +171,7 @@ class Provider:
         """
         state = token_hash(query.get("state", ""))
         pending = await pendings.take(state) if state is not None else None
-        if pending is None or state is None or not hmac.compare_digest(pending.state, state):
+        if pending is None:
             raise Refused("provider_state", "state")
         browser = token_hash(browser_secret)
         if browser is None or not hmac.compare_digest(browser, pending.browser):  # somebody else's answer, pushed into this browser

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from drawing.errors import Refused
 from server.auth.model import (
+    ANY_ACCOUNT,
     EVERYBODY,
     EVERYWHERE,
     PASSKEY_ROLES,
@@ -89,7 +90,6 @@ def _may(
 OWN, CENTRE, ANY, PUBLIC = Whose.OWN, Whose.CENTRE, Whose.ANY, Whose.PUBLIC
 NONE, PASSWORD, FULL, STEPPED_UP = Level.NONE, Level.PASSWORD, Level.FULL, Level.STEPPED_UP
 ADMINS = "system_admin security_admin audit_admin"
-ANY_ACCOUNT = EVERYBODY - {Role.BIDDER_GUEST}  # with `visitor` among the roles none need be held
 
 ENTRANCE = (
     _may("public.read", EVERYBODY, PUBLIC, NONE),  # services, flows, norms, how to complain, checkpoint, tiles, verifier

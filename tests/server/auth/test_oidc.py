@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
@@ -311,6 +313,13 @@ def keyed(secret: bytes) -> str:
     return f"{head}.{body}." + base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
+def raw(header: Mapping[str, object], **claims: object) -> str:
+    """Signed rightly under a header that the library would not write."""
+    parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in (header, {**CLAIMS, **claims})]
+    made = KEY.private_key.sign(".".join(parts).encode(), PKCS1v15(), SHA256())
+    return ".".join((*parts, base64.urlsafe_b64encode(made).decode().rstrip("=")))
+
+
 async def finishes(forger: Forger, when: int = NOW) -> Identity:
     provider = Provider(Settings(ISSUER, "lotroom", "s", "https://lotroom.example/signed-in"), forger)
     store = PendingsInMemory()
@@ -324,6 +333,7 @@ async def test_what_the_forger_makes_rightly_is_taken():
     assert (await finishes(Forger(signed(aud=["lotroom"], azp="lotroom")))).subject == "zhang.wei"
     assert (await finishes(Forger(signed(header={"kid": None})))).subject == "zhang.wei"  # there is one key only
     assert (await finishes(Forger(signed(groups=None)))).groups == ()
+    assert (await finishes(Forger(raw({"alg": "RS256", "kid": KEY.kid})))).subject == "zhang.wei"
     assert (await finishes(Forger(signed(groups=["a", 1, None])))).groups == ("a",)
 
 
@@ -342,6 +352,8 @@ TOKENS = {
     "a stranger's key under its own name": (signed(STRANGER, {"kid": STRANGER.kid}), "kid"),
     "a key that comes along": (signed(STRANGER, {"kid": None, "jwk": public(STRANGER)}), "signature"),
     "a list that comes along": (signed(STRANGER, {"kid": "x", "jku": "https://evil.example/jwks"}), "kid"),
+    "a key's name that is no text": (raw({"alg": "RS256", "kid": [KEY.kid]}), "kid"),
+    "what must be understood": (raw({"alg": "RS256", "kid": KEY.kid, "crit": ["b64"], "b64": True}), "alg"),
     "an access token": (signed(header={"typ": "at+jwt"}), "alg"),
     "another issuer": (signed(iss="https://elsewhere.example"), "iss"),
     "an issuer with a slash": (signed(iss=ISSUER + "/"), "iss"),
@@ -356,6 +368,8 @@ TOKENS = {
     "an end in words": (signed(exp=str(NOW + 300)), "exp"),
     "an end that is true": (signed(exp=True), "exp"),
     "an end in fractions": (signed(exp=NOW + 300.5), "exp"),
+    "an end beyond all time": (signed(exp=1 << 60), "exp"),
+    "a beginning in words": (signed(nbf="now"), "nbf"),
     "made long ago": (signed(iat=NOW - 661), "iat"),
     "made tomorrow": (signed(iat=NOW + 61), "iat"),
     "without its time": (signed(iat=None), "iat"),
@@ -395,6 +409,7 @@ async def test_a_changed_byte_of_the_signed_part_is_refused():
     [
         (Forger("x" * 16_385), "provider_answer", "id_token"),
         (Forger(""), "provider_answer", "id_token"),
+        (Forger(7), "provider_answer", "id_token"),
         (Forger(signed(), token_type="mac"), "provider_answer", "id_token"),
         (Forger(signed(), metadata=Answer(200, b"{" + b" " * 70_000 + b"}")), "provider_answer", "status"),
         (Forger(signed(), metadata=Answer(302, b"{}")), "provider_answer", "status"),
@@ -444,7 +459,8 @@ async def test_a_new_key_is_looked_up_once_a_minute():
     forger.pages[ISSUER + "/jwks"] = {"keys": [public(KEY), public(STRANGER)]}
     await refused("provider_token", again(NOW + 59), "kid")
     assert (await again(NOW + 60)).subject == "zhang.wei"
-    assert forger.asked.count(ISSUER + "/jwks") == 2
+    assert (await again(NOW + 200)).subject == "zhang.wei"
+    assert forger.asked.count(ISSUER + "/jwks") == 2  # a known key is not looked up again
     assert forger.asked.count(ISSUER + "/.well-known/openid-configuration") == 1
 
 
@@ -462,6 +478,19 @@ async def test_what_is_sent_to_the_provider_is_pkce_with_s256():
     assert pending.verifier not in repr(pending)
     with pytest.raises(ValueError, match="256 bits"):
         await provider.begin(BROWSER, "/", CHANCE[1:], NOW)
+    with pytest.raises(ValueError, match="256 bits"):
+        await provider.begin(BROWSER, "/", CHANCE + b"x", NOW)
+    await refused("provider_answer", provider.begin("no cookie", "/", CHANCE, NOW), "begin")
+
+
+@pytest.mark.parametrize("code", ["", "a b", "x" * 2049, "cödé", "a\nb"])
+async def test_a_code_that_is_none_is_not_sent_on(code):
+    forger = Forger(signed())
+    provider = Provider(Settings(ISSUER, "lotroom", "s", "https://lotroom.example/signed-in"), forger)
+    store = PendingsInMemory()
+    await store.add((await provider.begin(BROWSER, "/", CHANCE, NOW))[1])
+    await refused("provider_answer", provider.finish({"state": token(CHANCE[:32])[0], "code": code}, BROWSER, store, NOW), "code")
+    assert ISSUER + "/token" not in forger.asked
 
 
 @pytest.mark.parametrize("then", ["", "draws", "//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "/" + "x" * 600, "/ä"])

@@ -9,6 +9,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from server.auth import permissions
 from server.auth.model import EVERYWHERE, Actor, CentreId, Grant, Level, PersonId, Role, Thing, check_grants
 from server.auth.permissions import TABLE, Granted, Permission, Whose, assemble, check_routes, require
 from tests.conftest import counts
+from tools.make_docs import permissions_page
 
 NOW = 1_000_000
 ME, OTHER, THIRD, FOURTH = (PersonId(each * 32) for each in "abcd")
@@ -314,3 +316,8 @@ def test_administrators_have_no_part_in_draws():
     for row in permissions.DRAWS:
         assert not row.roles & {Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN}
         assert not any(one & {Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN} for one in row.approvals)
+
+
+def test_the_page_of_the_docs_is_the_table():
+    page = Path(__file__).parents[3] / "docs" / "permissions.md"
+    assert page.read_text("utf-8") == permissions_page(), "run make docs"
