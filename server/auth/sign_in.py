@@ -17,7 +17,7 @@ from server.auth.model import AccountId, Actor, Level
 from server.auth.passwords import SALT_BYTES, Hasher, needs_rehash
 from server.auth.people import Account, Accounts, AccountState, Resets, actor, undoes
 from server.auth.recovery import RecoveryCodes
-from server.auth.throttle import Key, Throttle, account_key, account_name, device_key, ip_key
+from server.auth.throttle import Key, Throttle, account_name, ip_key, keys_of_guess
 from server.auth.tickets import Purpose, Tickets
 
 Chance = Callable[[int], bytes]
@@ -125,11 +125,10 @@ async def with_second(
         raise Refused("sign_in", "login")
     if logins.NEXT[login.state].get(factor) is None:
         raise Refused("login_step", "login", state=login.state.value, event=factor.value)
-    if factor in (Event.PASSKEY_RIGHT, Event.STAND_IN_USED):  # nothing that could be guessed
-        keys: Sequence[Key] = (Key("all"), ip_key(request.address))
-    else:
-        keys = await _keys(house, account.name, request)
-    await _take(house, keys, request.now)
+    keys = await _keys(house, account.name, request)
+    guessed, others = keys[:1], keys[1:]
+    # A passkey and a stand-in cannot be guessed: they count under no account.
+    await _take(house, others if factor in (Event.PASSKEY_RIGHT, Event.STAND_IN_USED) else keys, request.now)
     right, not_after = False, 0
     match factor, shown:
         case Event.TOTP_RIGHT, str():
@@ -153,7 +152,7 @@ async def with_second(
     raised = logins.apply(login, factor, request.now, hashed, not_after)
     if not await house.logins.swap(raised):
         raise Refused("login_stale", "login")
-    await house.throttle.clear([key for key in keys if key.kind in ("account", "device")])
+    await house.throttle.clear(guessed)  # the password's guess too, whichever factor came after it
     await _arrived(house, account, raised, request)
     return secret, raised
 
@@ -217,8 +216,9 @@ async def roles_changed(house: House, accounts: Sequence[AccountId], now: int) -
 
 
 async def _keys(house: House, name: str, request: Request) -> tuple[Key, ...]:
+    """Under what a guess counts, the account or the device first."""
     known = bool(request.device) and await house.devices.knows(name, request.device)
-    return (device_key(name, request.device) if known else account_key(name), Key("all"), ip_key(request.address))
+    return keys_of_guess(name, request.address, request.device if known else None)
 
 
 async def _take(house: House, keys: Sequence[Key], now: int) -> None:

@@ -228,6 +228,47 @@ def test_a_proposal_that_needs_nobody_is_never_granted():
     assert outcome(replace(asked(), needed=())) is Outcome.OPEN
 
 
+def test_a_role_held_elsewhere_gives_no_vote_here():
+    guest = Actor(
+        PersonId("guest"),
+        AccountId("guest"),
+        frozenset({Grant(Role.SITE_HOST, HERE), Grant(Role.SUPERVISOR, THERE)}),
+        Level.STEPPED_UP,
+        True,
+    )
+    refused("not_your_role", yes, asked(), guest)
+    proposal = yes(yes(asked(), APPROVER), SUPERVISOR)
+    elsewhere = replace(SUPERVISOR, grants=frozenset({Grant(Role.SUPERVISOR, THERE)}))  # moved to another centre after voting
+    assert outcome(proposal, people=(APPROVER, elsewhere)) is Outcome.OPEN
+
+
+def test_who_is_nobody_neither_asks_nor_votes():
+    refused("approval_of_nothing", asked, by=replace(CLERK, person=None))
+    refused("sign_in", yes, asked(), replace(APPROVER, account=None))
+
+
+def test_what_has_no_centre_belongs_to_the_installation():
+    proposal = propose(ProposalId("p"), "people.grant_role", SYSTEM, Thing(None, None, SUBJECT), NOW)
+    assert proposal.centre == EVERYWHERE
+    done = yes(yes(proposal, SECURITY), AUDIT)
+    _, granted = use(done, SUBJECT, NOW + 2, held(done))
+    require("people.grant_role", SYSTEM, Thing(None, None, SUBJECT), NOW + 2, granted)
+
+
+def test_votes_and_reasons_have_a_bound():
+    proposal = asked()
+    for number in range(16):
+        assert outcome(proposal) is Outcome.OPEN
+        proposal = vote(proposal, actor(f"approver {number}", Role.APPROVER), True, SUBJECT, NOW, EVIDENCE, "x" * 500)
+    refused("approval_refused", yes, proposal, SUPERVISOR)
+
+
+def test_of_two_ends_the_first_stands():
+    refusal = vote(asked(life=60), SUPERVISOR, False, SUBJECT, NOW, EVIDENCE, "no")
+    refused("approval_expired", yes, refusal, APPROVER, NOW + 60)
+    assert void(void(asked(), NOW + 1), NOW + 2).void_at == NOW + 1
+
+
 class Row:
     """The port, for one proposal: compare-and-set."""
 

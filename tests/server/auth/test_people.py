@@ -77,6 +77,10 @@ def test_nobody_works_with_one_factor(more, good):
         refused("factors_missing", change, account, C.ENROLLED)
 
 
+def test_an_invitation_that_nobody_took_up_is_closed():
+    assert change(replace(STAFF, state=A.INVITED, password=None, totp=False), C.CLOSED).state is A.CLOSED
+
+
 def test_passwords_of_staff_without_a_passkey_last_ninety_days():
     for days, left, due in [(0, 90, ""), (76, 14, ""), (89, 1, ""), (90, 0, "change_password"), (400, -310, "change_password")]:
         now = NOW + days * 86_400

@@ -160,6 +160,20 @@ async def test_only_a_full_login_clears_and_only_its_own_counter(home):
     assert len(home.throttle.rows) == 2  # address and all
 
 
+@pytest.mark.parametrize("factor", [E.PASSKEY_RIGHT, E.TOTP_RIGHT])
+async def test_signing_in_often_locks_nobody_whichever_factor_comes_second(home, factor):
+    account = settle(home, "zhang.wei", Role.DRAW_CLERK, passkeys=1)
+    for n in range(12):
+        now = 1_000 + 61 * n
+        secret, login = await sign_in.with_password(home, "zhang.wei", PASSWORD, at(now))
+        for again in range(7):  # the second factor, and step-ups
+            home.factors.codes[account.id] = {"123456"}
+            login, _ = await sign_in.authenticate(home, secret, at(now + again))
+            shown = key(account, login) if factor is E.PASSKEY_RIGHT else "123456"
+            secret, login = await sign_in.with_second(home, login, factor, shown, at(now + again))
+        assert login.level is Level.STEPPED_UP
+
+
 async def test_the_owner_comes_in_while_strangers_guess(home):
     account = settle(home, "zhang.wei")
     await signed_in(home, device=b"own device", now=100)
