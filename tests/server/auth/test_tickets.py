@@ -94,6 +94,12 @@ def test_a_ticket_opens_what_it_was_made_for():
     assert (GOOD.expires, GOOD.one_use) == (NOW + 60, True)
 
 
+def test_a_ticket_without_a_holder_is_anybody_s():
+    made = ticket()[1]
+    for holder in (None, ME):
+        assert check(made, Purpose.JOIN_ROOM, "session 7 room 1", NOW, holder) is made
+
+
 NEGATIVE = [
     *(({"purpose": each}, "ticket_not_valid") for each in Purpose if each is not Purpose.JOIN_ROOM),
     ({"object": "session 7 room 2"}, "ticket_not_valid"),
