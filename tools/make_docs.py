@@ -1,11 +1,15 @@
-"""Write the pages that come from data: docs/rules.md from the rule sets, docs/library.md from the columns. A test compares them."""
+"""Write the pages that come from data: rules.md from the rule sets, library.md from the columns, permissions.md from the table. Tests compare them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from server.auth.logins import NEXT, RAISES
+from server.auth.model import ANY_ACCOUNT, EVERYBODY, PASSKEY_ROLES, SIGNED_IN, STAFF, Role
+from server.auth.permissions import TABLE, Permission
 from server.library.columns import COLUMNS
 from server.rules import REGIMES, RuleText, rules_of
+from server.texts import ROLE_NAMES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -61,7 +65,57 @@ def library_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"rules.md": rules_page, "library.md": library_page}
+GROUPS = {EVERYBODY: "everybody", ANY_ACCOUNT: "any account", SIGNED_IN: "any role", STAFF: "any role but expert"}
+
+
+def _names(roles: frozenset[Role]) -> str:
+    return GROUPS.get(roles) or ", ".join(role.value for role in Role if role in roles)
+
+
+def _shows(row: Permission) -> str:
+    return row.level.name.lower().replace("_", " ") + (" by passkey" if row.passkey else "")
+
+
+def permissions_page() -> str:
+    """docs/permissions.md."""
+    lines = [
+        "# Who may do what",
+        "",
+        "Written by `make docs` from `server/auth/permissions.py` and `server/auth/logins.py`. Whose: `own` things, those of a `centre` at which one",
+        "holds the role, `any` of the installation, or `public`. Approvals: for each one the roles that may give it; persons and roles differ, and",
+        "neither whoever asked nor whom it concerns is among them. Machine: a service token may carry it.",
+        "",
+        "A person holds roles at centres. 三员互斥: an administrator holds no second role. These count only in a login made with a passkey: "
+        + ", ".join(role.value for role in Role if role in PASSKEY_ROLES)
+        + ".",
+        "",
+        "| role | 角色 |",
+        "| --- | --- |",
+        *(f"| {role.value} | {ROLE_NAMES[role.value][0]} |" for role in Role),
+        "",
+        "## Permissions",
+        "",
+        "| permission | roles | whose | login | approvals | machine |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {row.name} | {_names(row.roles)} | {row.whose.value} | {_shows(row)} | {'; '.join(map(_names, row.approvals))} | "
+            f"{'yes' if row.by_token else ''} |"
+            for row in TABLE.values()
+        ),
+        "",
+        "## A login",
+        "",
+        "What is not here is refused. Events marked * give the login a new token.",
+        "",
+        "| state | event | next |",
+        "| --- | --- | --- |",
+    ]
+    for state, row in NEXT.items():
+        lines += [f"| {state.value} | {event.value}{' *' if event in RAISES else ''} | {to.value} |" for event, to in row.items()]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"rules.md": rules_page, "library.md": library_page, "permissions.md": permissions_page}
 
 
 if __name__ == "__main__":

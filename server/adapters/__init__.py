@@ -1,0 +1,1 @@
+"""The outside world: clock, keys, network. Chosen by `server.app` alone."""
