@@ -19,7 +19,8 @@ from tests.conftest import LONG, counts
 from tests.js.pools import small_world
 from tests.lies import LIES
 from tests.scenario import World
-from tools.build_verify_page import Linker, NotLinkable, page
+from server.verifier_page import Linker, NotLinkable
+from tools.build_verify_page import page
 from tools.make_texts import TARGET, texts_module
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,1 @@
+"""What the ports stand for in production. Only `server.app` chooses among them."""
