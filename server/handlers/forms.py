@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, V
 from pydantic_core import PydanticCustomError
 
 from server.handlers.ask import Ask
-from server.handlers.i18n import Language, N_
+from server.handlers.i18n import N_, Language
 from server.handlers.problems import FieldFault, Stop
 
 FORM = "application/x-www-form-urlencoded"
@@ -50,6 +50,8 @@ OF_PYDANTIC = {
     "missing": "missing",
     "string_too_short": "too_short",
     "string_too_long": "too_long",
+    "too_short": "too_short",
+    "too_long": "too_long",
     "string_pattern_mismatch": "pattern",
     "int_parsing": "number",
     "int_from_float": "number",
@@ -186,10 +188,10 @@ def checked(given: tuple[tuple[str, str], ...], model: type[T], language: Langua
             values[name] = value
             typed[name] = value
     try:
-        value = model.model_validate(values, strict=False)
+        made = model.model_validate(values, strict=False)
     except ValidationError as wrong:
         return Form(typed, None, (*faults, *field_faults(wrong, language)))
-    return Form(typed, None if faults else value, tuple(faults))
+    return Form(typed, None if faults else made, tuple(faults))
 
 
 def field_faults(wrong: ValidationError, language: Language) -> tuple[FieldFault, ...]:

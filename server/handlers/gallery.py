@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import web as aioweb
 from pydantic import Field, StringConstraints
@@ -12,9 +12,9 @@ from pydantic import Field, StringConstraints
 from server.errors import NotFound
 from server.handlers import forms
 from server.handlers.ask import Ask, CheckpointView, Health, PartState
-from server.handlers.forms import FieldFault, Form
+from server.handlers.forms import Form
 from server.handlers.i18n import N_
-from server.handlers.problems import PROBLEMS, Stop, problem_of
+from server.handlers.problems import PROBLEMS, FieldFault, Stop, problem_of
 from server.handlers.render import NAVIGATION, NavItem, page
 from server.handlers.status import CODES, NAMES, badge
 from server.handlers.views import (
@@ -131,7 +131,7 @@ def account_new(ask: Ask) -> Made:
     """Before a passkey, and with a weak new password."""
     now, say = ask.now, ask.language.say
     logins = (LoginRow(id_of(3), "10.20.4.17", "Chrome 142 · Windows 11", now - 60, now, this=True),)
-    form: Form[object] = Form({}, None, (fault(ask, "new", "too_short", min_length=12),))  # type: ignore[type-var]
+    form: Form[Any] = Form({}, None, (fault(ask, "new", "too_short", min_length=12),))
     return "account.html", AccountPage(
         PEOPLE[2],
         "ouyang.jingyi",
@@ -177,11 +177,11 @@ def people_wrong(ask: Ask) -> Made:
     """An invitation with faults: the dialog is open again."""
     _, view = people(ask)
     assert isinstance(view, PeoplePage)
-    form: Form[object] = Form(
+    form: Form[Any] = Form(
         {"name": "", "new_account": "He Xiaowen"},
         None,
         (fault(ask, "name", "missing"), fault(ask, "new_account", "pattern"), fault(ask, "roles", "choice")),
-    )  # type: ignore[type-var]
+    )
     return "people.html", PeoplePage("", "", view.people[:3], 3, view.roles, form)
 
 
@@ -204,7 +204,7 @@ def approvals(ask: Ask) -> Made:
         id_of(20),
         say(N_("Commit the draw for %(project)s"), project="JXF-2026-0113"),
         say(N_("Conditions checked with the tenderer; evaluation on the 27th.")),
-        f"{PEOPLE[0]} ({clerk})",
+        f"{PEOPLE[0]} · {clerk}",
         now - 40 * 60,
         now + 23 * HOUR,
         digest("commit"),
@@ -222,7 +222,7 @@ def approvals(ask: Ask) -> Made:
         id_of(21),
         say(N_("Open the names of %(project)s"), project="JXF-2026-0098"),
         say(N_("All experts have checked in.")),
-        f"{PEOPLE[7]} ({clerk})",
+        f"{PEOPLE[7]} · {clerk}",
         now - 5 * 60,
         now + 2 * HOUR,
         digest("unseal"),
@@ -289,7 +289,7 @@ def audit_none(ask: Ask) -> Made:
     """A filter without a hit."""
     _, view = audit(ask)
     assert isinstance(view, AuditPage)
-    form: Form[object] = Form({"object": "JXF-1999-1", "since": "x"}, None, (fault(ask, "since", "pattern"),))  # type: ignore[type-var]
+    form: Form[Any] = Form({"object": "JXF-1999-1", "since": "x"}, None, (fault(ask, "since", "pattern"),))
     return "audit.html", AuditPage(form, view.actions, (), 0, None)
 
 

@@ -25,7 +25,6 @@ CSP: Mapping[str, str] = {
 FEATURES = (
     "accelerometer",
     "autoplay",
-    "bluetooth",
     "camera",
     "display-capture",
     "encrypted-media",

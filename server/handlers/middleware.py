@@ -206,7 +206,7 @@ def expected_type(route: Route) -> str:
 
 def as_problem(ask: Ask, problem: Problem) -> aioweb.StreamResponse:
     """For a program as JSON, for a person as a page."""
-    if ask.route.kind is Kind.API or ask.route is UNKNOWN and ask.request.path.startswith("/api/"):
+    if ask.route.kind is Kind.API or (ask.route is UNKNOWN and ask.request.path.startswith("/api/")):
         return problem_json(problem)
     return ask.site.renderer.problem(ask, problem)
 

@@ -10,7 +10,7 @@ from aiohttp import web as aioweb
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from server.handlers.ask import Access, Ask, Kind, NOBODY, Permissions, Route
+from server.handlers.ask import NOBODY, Access, Ask, Kind, Permissions, Route
 from server.handlers.forms import Shape
 from server.handlers.problems import PROBLEM_TYPE, PROBLEMS
 

@@ -15,7 +15,7 @@ from aiohttp import web as aioweb
 from drawing.errors import Refused
 from drawing.texts import text_of
 from server.errors import Failure
-from server.handlers.i18n import Language, N_
+from server.handlers.i18n import N_, Language
 
 PROBLEM_TYPE = "application/problem+json"  # RFC 9457
 

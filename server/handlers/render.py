@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.config import Settings
 from server.handlers.ask import Access, Ask, Route
-from server.handlers.i18n import Language, N_, china_time, machine_time
+from server.handlers.i18n import N_, Language, china_time, machine_time
 from server.handlers.problems import PROBLEMS, Problem
 from server.handlers.static import Statics
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web as aioweb
 
@@ -65,7 +65,7 @@ def install(app: aioweb.Application, table: Sequence[Route]) -> None:
     app[ROUTES] = known
 
 
-def _entry(route: Route):  # noqa: ANN202  aiohttp's own type of handler
+def _entry(route: Route) -> Callable[[aioweb.Request], Awaitable[aioweb.StreamResponse]]:
     async def entry(request: aioweb.Request) -> aioweb.StreamResponse:
         return await route.handler(request[ASK])
 

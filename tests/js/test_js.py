@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from drawing.verify import Files, verify
+from server.verifier_page import Linker, NotLinkable
 from tests.conftest import LONG, counts
 from tests.js.pools import small_world
 from tests.lies import LIES
 from tests.scenario import World
-from server.verifier_page import Linker, NotLinkable
 from tools.build_verify_page import page
 from tools.make_texts import TARGET, texts_module
 

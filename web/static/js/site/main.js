@@ -66,8 +66,10 @@ function shownAgain(event) {
 function showFaults() {
   const wrong = document.querySelector("dialog .field.wrong");
   const dialog = wrong?.closest("dialog");
-  if (dialog instanceof HTMLDialogElement) dialog.showModal();
-  else /** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
+  if (dialog instanceof HTMLDialogElement) {
+    dialog.showModal();
+    /** @type {HTMLElement | null | undefined} */ (wrong?.querySelector("input, select, textarea"))?.focus();
+  } else /** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
 }
 
 document.documentElement.classList.add("js");
