@@ -70,5 +70,6 @@ def secure(headers: MutableMapping[str, str], settings: Settings) -> None:
     """Add what is not there yet: an answer may narrow its policy or, for static files, be kept."""
     for name, value in FIXED.items():
         headers.setdefault(name, value)
+    headers["Server"] = FIXED["Server"]  # the library has written its own by now
     if settings.encrypted:
         headers.setdefault("Strict-Transport-Security", HSTS)

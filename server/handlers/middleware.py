@@ -47,7 +47,10 @@ async def answer(request: aioweb.Request, handler: Callable[[aioweb.Request], Aw
     ask = begin(site, request, request.config_dict[ROUTES].get(request.match_info.route, UNKNOWN))
     request[ASK] = ask
     code = ""
+    unclear = frame_fault(request)
     try:
+        if unclear:
+            raise Stop(unclear)
         if len(request.headers.getall("Host", [])) != 1 or request.host not in site.settings.hosts:
             raise Stop("bad_host")
         if ask.route is not UNKNOWN:
@@ -63,7 +66,7 @@ async def answer(request: aioweb.Request, handler: Callable[[aioweb.Request], Aw
         if problem.status == 500:
             LOG.error("failed", request=ask.id, route=ask.route.name, error=type(raised).__name__, places=places(raised))
         response = as_problem(ask, problem)
-    if not request.content.is_eof():  # what was not read is not read on
+    if unclear or "Upgrade" in request.headers or not request.content.is_eof():  # what was not read is not read on
         response.force_close()
     LOG.info(
         "request",
@@ -104,6 +107,19 @@ def cookies(request: aioweb.Request, site: Site) -> dict[str, str]:
     shorts = (*COOKIES, LOGIN_COOKIE)
     named = {short: found.get(cookie_name(site.settings, short), []) for short in shorts}
     return {short: values[0] for short, values in named.items() if len(values) == 1}
+
+
+def frame_fault(request: aioweb.Request) -> str:
+    """A code where two programs on the way might read different ends of the body; the connection ends with the answer.
+
+    A body has a length: browsers always send one, a proxy that buffers does too, and without `chunked` there is no second way to say how long
+    it is (RFC 9112 6.3). What asks for an upgrade carries no body.
+    """
+    if "Transfer-Encoding" in request.headers:
+        return "length_required"
+    if len(request.headers.getall("Content-Length", [])) > 1 or ("Upgrade" in request.headers and request.content_length):
+        return "bad_request"
+    return ""
 
 
 async def admit(ask: Ask) -> None:

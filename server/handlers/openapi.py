@@ -15,7 +15,7 @@ from server.handlers.forms import Shape
 from server.handlers.problems import PROBLEM_TYPE, PROBLEMS
 
 ALWAYS = ("bad_request", "internal", "not_ready")
-WITH_BODY = ("not_json", "csrf", "too_large", "slow_body", "media_type", "unprocessable", "header_too_large")
+WITH_BODY = ("not_json", "csrf", "length_required", "too_large", "slow_body", "media_type", "unprocessable", "header_too_large")
 WITH_QUERY = ("unknown_field", "unprocessable")
 WITH_LOGIN = ("sign_in", "forbidden", "step_up", "too_many", "not_found")
 PART = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")

@@ -56,6 +56,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "stale": Kind(
         409, N_("Somebody else changed this meanwhile"), N_("Nothing of yours was written. Reload the page, compare, and do it again.")
     ),
+    "length_required": Kind(411, N_("The request does not say how long it is"), N_("Send it with a Content-Length, not in chunks.")),
     "too_large": Kind(413, N_("Too much at once"), N_("Send less than %(most)s bytes.")),
     "uri_too_long": Kind(414, N_("The address is too long"), N_("Shorten the search, or start again from the page before.")),
     "media_type": Kind(415, N_("This kind of content is not accepted here"), N_("Send it as %(expected)s, without compression.")),
@@ -90,6 +91,7 @@ BY_STATUS = {
     404: "not_found",
     405: "method",
     408: "slow_body",
+    411: "length_required",
     413: "too_large",
     414: "uri_too_long",
     415: "media_type",
