@@ -53,6 +53,20 @@ def places(raised: BaseException) -> list[str]:
     return found
 
 
+class StandardError:
+    """One line at a time; a log that cannot be written (a full disk, a reader that is gone) never ends what was logged."""
+
+    def msg(self, line: str) -> None:
+        """Write it."""
+        try:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
+
+    debug = info = warning = error = msg
+
+
 def configure(level: str) -> None:
     """Write to standard error, where the supervisor of the processes collects it."""
     structlog.configure(
@@ -63,6 +77,6 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=StandardError,
         cache_logger_on_first_use=False,
     )

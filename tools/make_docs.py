@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from server.config import PREFIX, Settings
 from server.library.columns import COLUMNS
 from server.rules import REGIMES, RuleText, rules_of
 
@@ -61,7 +63,24 @@ def library_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"rules.md": rules_page, "library.md": library_page}
+def settings_table() -> str:
+    """The settings, one row each."""
+    lines = ["| setting | environment | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = json.dumps(field.get_default(), ensure_ascii=False, default=list)
+        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | `{default}` | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def operations_page() -> str:
+    """docs/operations.md with the table of now."""
+    text = (DOCS / "operations.md").read_text("utf-8")
+    before, begin, rest = text.partition("<!-- settings -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    return before + begin + settings_table() + end + after
+
+
+PAGES = {"operations.md": operations_page, "rules.md": rules_page, "library.md": library_page}
 
 
 if __name__ == "__main__":

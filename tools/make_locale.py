@@ -35,7 +35,7 @@ def collected() -> Catalog:
 def updated(name: str) -> Catalog:
     """One language's catalogue with the texts of now."""
     path = LOCALE / name / "LC_MESSAGES" / "lotroom.po"
-    old = read_po(path.open("rb"), locale=name) if path.exists() else Catalog(locale=name)
+    old = read_po(io.BytesIO(path.read_bytes()), locale=name) if path.exists() else Catalog(locale=name)
     made = Catalog(
         locale=name,
         charset="utf-8",

@@ -53,6 +53,8 @@ async def answer(request: aioweb.Request, handler: Callable[[aioweb.Request], Aw
             raise Stop(unclear)
         if len(request.headers.getall("Host", [])) != 1 or request.host not in site.settings.hosts:
             raise Stop("bad_host")
+        if ask.route.kind is not Kind.PUBLIC:  # files and health ask nobody's name
+            await identify(ask)
         if ask.route is not UNKNOWN:
             await admit(ask)
         response = await handler(request)
@@ -125,7 +127,6 @@ def frame_fault(request: aioweb.Request) -> str:
 async def admit(ask: Ask) -> None:
     """Everything before the handler. Raises Stop."""
     site, request, route = ask.site, ask.request, ask.route
-    await identify(ask)
     match site.permissions.access(ask.viewer, route.permission, ask.now):
         case Access.YES:
             pass
@@ -150,7 +151,7 @@ async def admit(ask: Ask) -> None:
 async def identify(ask: Ask) -> None:
     """Who asks: a service token, alone, for the API; else the login cookie."""
     credentials = ask.request.headers.getall("Authorization", [])
-    if credentials:
+    if credentials and ask.route is not UNKNOWN:
         scheme, _, token = credentials[0].partition(" ")
         if ask.route.kind is not Kind.API or len(credentials) != 1 or scheme.lower() != "bearer":
             raise Stop("bad_request")

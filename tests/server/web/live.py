@@ -207,6 +207,7 @@ class Live:
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result(20)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.02), self.loop).result(5)  # transports close in the loop's next rounds
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
