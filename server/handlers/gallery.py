@@ -289,7 +289,7 @@ def audit_none(ask: Ask) -> Made:
     """A filter without a hit."""
     _, view = audit(ask)
     assert isinstance(view, AuditPage)
-    form: Form[Any] = Form({"object": "JXF-1999-1", "since": "x"}, None, (fault(ask, "since", "pattern"),))
+    form: Form[Any] = Form({"object": "JXF-1999-1 ", "since": "2026-11-01"}, None, (fault(ask, "object", "pattern"),))
     return "audit.html", AuditPage(form, view.actions, (), 0, None)
 
 

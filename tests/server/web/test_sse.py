@@ -10,7 +10,6 @@ import pytest
 from server.handlers.sse import KEPT, QUEUE, Topic
 from tests.server.web.live import Live
 
-
 opened: list[socket.socket] = []
 
 
