@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web as aioweb
 
@@ -25,7 +26,7 @@ from server.handlers.routes import PUBLIC, TABLE, check, install
 from server.handlers.sse import Streams
 from server.handlers.static import read_statics
 from server.handlers.status import WebProbe
-from server.logs import LOG, configure
+from server.logs import LOG, configure, places
 from server.ports import Chance, Clock
 from server.verifier_page import verifier_page
 
@@ -145,7 +146,15 @@ async def serve(settings: Settings) -> None:
     configure(settings.log_level)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_unowned)
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
     async with running(build(settings)):
         await stop.wait()
+
+
+def _unowned(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An exception that no task waits for: its kind and places, never its words."""
+    raised = context.get("exception")
+    if isinstance(raised, Exception):
+        LOG.error("unowned", error=type(raised).__name__, places=places(raised))
