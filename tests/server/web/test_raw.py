@@ -137,6 +137,13 @@ def corpus() -> dict[str, bytes]:
     )
     for hop in (b"Content-Length", b"Transfer-Encoding", b"Host", b"Cookie"):
         made[f"hop {hop!r}"] = b"GET / HTTP/1.1\r\nHost: HOST\r\nConnection: close, " + hop + b"\r\n\r\n"
+    small = {b"Content-Length": b"content-length", b"Transfer-Encoding": b"tRANSFER-eNCODING"}
+    for name, data in list(made.items()):  # the same with names as nobody writes them
+        first, second, rest = data.partition(SMUGGLED)
+        for usual, other in small.items():
+            changed = first.replace(usual, other)
+            if changed != first and not name.startswith("hop"):
+                made[f"{name}, {other.decode()}"] = changed + second + rest
     return made
 
 

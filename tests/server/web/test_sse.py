@@ -112,6 +112,7 @@ def test_the_service_stops_within_five_seconds_with_open_streams():
     live = Live()
     streams = [Stream(live) for _ in range(50)]
     idle = socket.create_connection(("127.0.0.1", live.port))
+    time.sleep(0.2)  # it is accepted, not on its way
     began = time.monotonic()
     live.stop()
     took = time.monotonic() - began
