@@ -1,8 +1,8 @@
-# make setup | demo | test | test-long | bench | check | docs | verifier
+# make setup | demo | test | test-long | bench | check | docs | locale | verifier
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup demo test test-long bench check docs verifier fmt
+.PHONY: setup demo test test-long bench check docs locale verifier fmt
 
 setup: .venv/stamp
 
@@ -41,6 +41,9 @@ check: setup
 docs: setup
 	$(BIN)/python tools/make_docs.py
 	$(BIN)/python tools/make_texts.py
+
+locale: setup
+	$(BIN)/python tools/make_locale.py
 
 verifier: setup
 	$(BIN)/python tools/build_verifier.py

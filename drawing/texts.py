@@ -70,6 +70,14 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "bad_region_code": ("行政区划代码 {value} 错误；请填六位代码", "region code {value} is wrong; give six digits"),
     "bad_removed_list": ("移除名单格式错误", "not a list of removed rows"),
     "bad_rule_set": ("规则集格式错误", "not a rule set"),
+    "bad_setting": (
+        "设置有误：{why}；各项设置见 docs/operations.md",
+        "the setting is wrong: {why}; docs/operations.md lists all of them",
+    ),
+    "bad_settings_file": (
+        "无法读取设置文件：{why}",
+        "the settings file cannot be read: {why}",
+    ),
     "bad_share": ("第 {number} 份密钥份额与承诺不符", "share {number} does not fit the committed points"),
     "bad_second_policy": (
         "第二法定数的策略错误：须为同一日志、设有法定数、每个见证人一个密钥、最多 {most} 个",
@@ -88,6 +96,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "birthday_differs": ("出生日期与身份证号码不一致；请以证件为准", "the birthday differs from the ID number; the document decides"),
     "bound_not_reached": ("有人的机会低于可证上限", "somebody's chance is below the bound that everybody could reach"),
     "chance_off_target": ("有人的机会偏离应有的目标", "somebody's chance is off its target"),
+    "foreign_web": (
+        "名为 web 的软件包不是本软件的；请在独立环境中安装 lotroom，并卸载 web.py",
+        "the package called web is not ours; install lotroom in an environment of its own, without web.py",
+    ),
     "price_without_scarcity": ("证书对并不稀缺之处标价", "the certificate puts a price on what is not scarce"),
     "bound_below_one": ("随机整数的上界须不小于 1", "the bound of an integer is at least 1"),
     "cancelled_notice": ("该公告的项目已取消，不得再次抽取", "the project of this notice was cancelled; no further attempt"),
@@ -330,6 +342,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "path_of_wrong_length": ("哈希路径长度错误", "a hash path of wrong length"),
     "person_twice": ("同一人出现两次；请删去一行", "the same person twice; remove one row"),
+    "python_http_parser": (
+        "未启用 C 语言的 HTTP 解析器，服务不启动；请重新安装 aiohttp 的二进制包，并删去环境变量 AIOHTTP_NO_EXTENSIONS",
+        "the HTTP parser in C is not in use and the service does not start; install aiohttp's binary wheel and unset AIOHTTP_NO_EXTENSIONS",
+    ),
     "quota_columns_missing": (
         "配额文件缺少列：{columns}；每行应有特征、取值、min、max",
         "the quotas lack the columns {columns}; a row has feature, value, min and max",
@@ -352,6 +368,14 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "reserve_passed_over": ("席位 {slot} 应先由备选递补", "a reserve should have stepped into slot {slot} first"),
     "result_comes_first": ("贡献已齐，须先记录结果", "all contributions are in: the result is logged first"),
     "roll_not_sorted": ("名册未排序", "the roll is not sorted"),
+    "route_twice": (
+        "该页面名称重复",
+        "two routes have this name",
+    ),
+    "route_without_permission": (
+        "页面 {permission} 没有列入权限表",
+        "a route asks for the permission {permission}, which the permission table does not have",
+    ),
     "row_and_decision_differ": ("名册行与筛查结论矛盾", "row and decision contradict each other"),
     "row_of_another": ("名册行不属于本人", "the row is not of this expert"),
     "screened_after_contribution": ("贡献开始后、结果之前不得筛查", "no screening between the first contribution and the result"),
@@ -409,6 +433,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "unknown_regime": ("制度应为：{known}", "the regime is one of: {known}"),
     "unknown_role": ("角色应为：{roles}", "the role is one of: {roles}"),
     "unknown_section": ("不认识的部分", "an unknown section"),
+    "unknown_setting": (
+        "没有这项设置；请检查拼写，各项设置见 docs/operations.md",
+        "no such setting; check its spelling against docs/operations.md",
+    ),
     "unknown_site": ("没有会场 {site}", "there is no site {site}"),
     "unknown_type": ("类型表中没有该类型", "a type that is not in the table"),
     "unknown_value": (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from server.auth.logins import NEXT, RAISES
 from server.auth.model import ANY_ACCOUNT, EVERYBODY, PASSKEY_ROLES, SIGNED_IN, STAFF, Role
 from server.auth.permissions import TABLE, Permission
+from server.config import PREFIX, Settings
 from server.library.columns import COLUMNS
 from server.rules import REGIMES, RuleText, rules_of
 from server.texts import ROLE_NAMES
@@ -115,7 +117,24 @@ def permissions_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"rules.md": rules_page, "library.md": library_page, "permissions.md": permissions_page}
+def settings_table() -> str:
+    """The settings, one row each."""
+    lines = ["| setting | environment | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = json.dumps(field.get_default(), ensure_ascii=False, default=list)
+        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | `{default}` | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def operations_page() -> str:
+    """docs/operations.md with the table of now."""
+    text = (DOCS / "operations.md").read_text("utf-8")
+    before, begin, rest = text.partition("<!-- settings -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    return before + begin + settings_table() + end + after
+
+
+PAGES = {"operations.md": operations_page, "rules.md": rules_page, "library.md": library_page, "permissions.md": permissions_page}
 
 
 if __name__ == "__main__":

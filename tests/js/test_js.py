@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from drawing.verify import Files, verify
+from server.verifier_page import Linker, NotLinkable
 from tests.conftest import LONG, counts
 from tests.js.pools import small_world
 from tests.lies import LIES
+from tests.npm import npm_file
 from tests.scenario import World
-from tools.build_verify_page import Linker, NotLinkable, page
+from tools.build_verify_page import page
 from tools.make_texts import TARGET, texts_module
 
 ROOT = Path(__file__).parents[2]
@@ -252,11 +254,7 @@ def test_a_mutant_fails_at_the_same_checks_in_both(javascript, seed):
 
 
 def test_the_types_of_the_modules_hold():
-    tsc = ROOT / "node_modules" / "typescript" / "bin" / "tsc"
-    if not tsc.exists():
-        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            pytest.skip("typescript cannot be fetched here: " + done.stderr[-200:])
+    tsc = npm_file("typescript/bin/tsc")
     done = subprocess.run(["node", str(tsc), "-p", str(ROOT)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
 

@@ -1,0 +1,203 @@
+"""Pages: one Jinja2 environment per language, everything compiled at start, every value escaped, an unknown name is an error.
+
+A template sees `frame` (the site around the page), `view` (the page's own frozen dataclass) and the functions below; it holds no rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web as aioweb
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from server.config import Settings
+from server.handlers.ask import Access, Ask, Route
+from server.handlers.i18n import N_, Language, china_time, machine_time
+from server.handlers.problems import PROBLEMS, Problem
+from server.handlers.static import Statics
+
+HTML = "text/html; charset=utf-8"
+NAVIGATION: tuple[tuple[str, str], ...] = (
+    ("home", N_("Start")),
+    ("verify", N_("Verify")),
+    ("status", N_("System status")),
+    ("approvals", N_("Approvals")),
+    ("people", N_("People and roles")),
+    ("audit", N_("Audit log")),
+    ("account", N_("My account")),
+    ("gallery", N_("Components")),
+)
+FLASHES: Mapping[str, str] = {  # said once, on the page after a form
+    "saved": N_("Saved."),
+    "proposed": N_("Proposed. Others approve it now."),
+    "approved": N_("Approved and signed."),
+    "refused": N_("Refused."),
+    "removed": N_("Removed."),
+    "signed_out": N_("You are signed out."),
+}
+PLACEHOLDER = "00000000000000000000000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """An entry of the navigation; `count` is what waits there."""
+
+    label: str
+    href: str
+    current: bool = False
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around every page."""
+
+    centre: str
+    demo: bool
+    navigation: tuple[NavItem, ...]
+    person: str
+    now: int
+    theme: str
+    csrf: str
+    here: str  # path and query, to come back to
+    request: str
+    flash: str = ""  # what the form before this page did
+
+
+class Renderer:
+    """Templates in both languages."""
+
+    def __init__(self, folder: Path, languages: Mapping[str, Language], settings: Settings, statics: Statics) -> None:
+        self._settings = settings
+        self._environments = {name: environment(folder, language, statics) for name, language in languages.items()}
+        for env in self._environments.values():
+            for name in env.list_templates():
+                env.get_template(name)
+        self._default = languages[settings.language]
+        self._addresses: dict[str, str] = {}
+        self._early: dict[str, bytes] = {}
+
+    def open(self, routes: Sequence[Route]) -> None:
+        """Learn the addresses of pages and write the pages for requests that cannot be read."""
+        self._addresses = {route.name: route.path for route in routes}
+        for env in self._environments.values():
+            env.globals["url"] = self.url
+        frame = Frame(self._centre(self._default), self._settings.insecure_demo, (), "", 0, "", "", "", PLACEHOLDER)
+        for code in ("bad_request", "header_too_large", "internal"):
+            row = PROBLEMS[code]
+            problem = Problem(code, row.status, self._default.say(row.title), self._default.say(row.advice), PLACEHOLDER)
+            self._early[code] = self._text(self._default, "problem.html", frame, problem).encode()
+
+    def url(self, name: str, **parts: str) -> str:
+        """The address of a page by its route's name."""
+        address = re.sub(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}", lambda match: parts.pop(match[1]), self._addresses[name])
+        assert not parts, parts
+        return address
+
+    def page(
+        self,
+        ask: Ask,
+        template: str,
+        view: object,
+        status: int = 200,
+        navigation: tuple[NavItem, ...] | None = None,
+        person: str | None = None,
+    ) -> aioweb.Response:
+        """A whole page. `navigation` and `person` are those of the viewer unless a sample page invents them."""
+        text = self._text(ask.language, template, self.frame(ask, navigation, person), view)
+        return aioweb.Response(body=text.encode(), status=status, headers={"Content-Type": HTML})
+
+    def problem(self, ask: Ask, problem: Problem) -> aioweb.Response:
+        """The page of a problem."""
+        made = self.page(ask, "problem.html", problem, problem.status)
+        made.headers.update(problem.headers)
+        return made
+
+    def early(self, code: str, request: str) -> aioweb.Response:
+        """The page for a request that could not be read: in the default language, made before."""
+        body = self._early[code].replace(PLACEHOLDER.encode(), request.encode())
+        return aioweb.Response(body=body, status=PROBLEMS[code].status, headers={"Content-Type": HTML})
+
+    def frame(self, ask: Ask, navigation: tuple[NavItem, ...] | None = None, person: str | None = None) -> Frame:
+        """The site around a page, for this viewer."""
+        if ask.flash:
+            ask.cookies["flash"] = ""
+        return Frame(
+            self._centre(ask.language),
+            self._settings.insecure_demo,
+            self._navigation(ask) if navigation is None else navigation,
+            ask.viewer.name if person is None else person,
+            ask.now,
+            ask.theme,
+            ask.csrf(),
+            ask.request.rel_url.raw_path_qs if ask.request.method == "GET" else ask.request.rel_url.raw_path,
+            ask.id,
+            ask.language.say(FLASHES.get(ask.flash, "")),
+        )
+
+    def _navigation(self, ask: Ask) -> tuple[NavItem, ...]:
+        permissions = {route.name: route.permission for route in ask.site.routes}
+        return tuple(
+            NavItem(ask.language.say(label), self.url(name), name == ask.route.name)
+            for name, label in NAVIGATION
+            if name in permissions and ask.site.permissions.access(ask.viewer, permissions[name], ask.now) is Access.YES
+        )
+
+    def _centre(self, language: Language) -> str:
+        return self._settings.centre_zh if language.name == "zh_CN" else self._settings.centre_en
+
+    def _text(self, language: Language, template: str, frame: Frame, view: object) -> str:
+        return self._environments[language.name].get_template(template).render(frame=frame, view=view)
+
+
+def page(ask: Ask, template: str, view: object, status: int = 200) -> aioweb.Response:
+    """Answer with a page."""
+    return ask.site.renderer.page(ask, template, view, status)
+
+
+def see_other(ask: Ask, name: str, flash: str = "", **parts: str) -> aioweb.Response:
+    """After a form: go to a page, so that a reload sends nothing twice; `flash` is a row of FLASHES that the page says once.
+
+    Returned, never raised: raising would undo a transaction.
+    """
+    if flash:
+        assert flash in FLASHES, flash
+        ask.cookies["flash"] = flash
+    return aioweb.Response(status=303, headers={"Location": ask.site.renderer.url(name, **parts)})
+
+
+def environment(folder: Path, language: Language, statics: Statics) -> Environment:
+    """Jinja2 for one language."""
+    env = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+        extensions=["jinja2.ext.i18n"],
+    )
+    env.install_gettext_translations(language.texts, newstyle=True)  # type: ignore[attr-defined]
+    env.globals.update(lang=language, static=statics.address, zh=language.name == "zh_CN")
+    env.filters.update(china_time=china_time, machine_time=machine_time, groups=groups, number=number, say=partial(_say, language))
+    return env
+
+
+def _say(language: Language, text: str) -> str:
+    """A marked text of ours, such as the name of a state."""
+    return language.say(text)
+
+
+def groups(digest: str) -> tuple[str, ...]:
+    """Hex in groups of 8, as it is read aloud and compared."""
+    return tuple(digest[at : at + 8] for at in range(0, len(digest), 8))
+
+
+def number(value: int) -> str:
+    """With thin separators at thousands."""
+    return f"{value:,}"
