@@ -101,7 +101,9 @@ def request_options(site: Site, challenge: bytes, known: tuple[bytes, ...]) -> d
 
 def register(answer: str, challenge: bytes, site: Site, person: str, now: int) -> Credential:
     """A new credential, waiting for approval. Raises Refused("passkey_refused") with what is wrong."""
-    value, response = _answer(answer, {"clientDataJSON", "attestationObject"}, {"transports", "publicKeyAlgorithm", "publicKey", "authenticatorData"})
+    value, response = _answer(
+        answer, {"clientDataJSON", "attestationObject"}, {"transports", "publicKeyAlgorithm", "publicKey", "authenticatorData"}
+    )
     _client_data(_unbase64url(response["clientDataJSON"], "client_data"), "webauthn.create", challenge, site)
     try:
         found = verify_registration_response(

@@ -133,7 +133,9 @@ class FileStore:
             wanted.append(f"({names}) > ({', '.join('?' * len(columns))})")
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
         sql = f"SELECT {names}, value, version FROM {table} {where} ORDER BY {names} LIMIT ?"  # noqa: S608 - names are of the table above
-        return await self._run(lambda: [Row(tuple(each[:-2]), each[-2], each[-1]) for each in self._db.execute(sql, (*prefix, *after, limit))])
+        return await self._run(
+            lambda: [Row(tuple(each[:-2]), each[-2], each[-1]) for each in self._db.execute(sql, (*prefix, *after, limit))]
+        )
 
     async def find(self, table: str, column: str, values: Sequence[bytes]) -> list[str]:
         marks = ", ".join("?" * len(values))

@@ -12,7 +12,7 @@ import os
 import secrets
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import islice, product
 from typing import Any, BinaryIO
 
@@ -68,8 +68,8 @@ def readings_of(name: str) -> list[str]:
     """All readings of a name as syllables with spaces between: several where a character has several (单: dan, chan, shan)."""
     from pypinyin import Style, pinyin  # its tables are 25 MB: in this process only
 
-    runs = pinyin(plain_name(name), style=Style.NORMAL, heteronym=True, errors=lambda text: [[c] for c in text])
-    syllables = [[each.replace("ü", "v") for each in run] if isinstance(run, list) else [run] for run in runs]
+    runs = pinyin(plain_name(name), style=Style.NORMAL, heteronym=True)
+    syllables = [[each.replace("ü", "v") for each in run] for run in runs]
     return [" ".join(each) for each in islice(product(*syllables), _MOST_READINGS)]
 
 
@@ -180,10 +180,6 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         answer = run(data)
         sink.write(len(answer).to_bytes(4, "big") + answer)
         sink.flush()
-
-
-def batches(rows: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [rows[at : at + size] for at in range(0, len(rows), size)]
 
 
 def main() -> None:
