@@ -1,8 +1,11 @@
-"""Texts of the commands, Chinese first: progress, waiting, and everything that is not a refusal (those are in `drawing.texts`)."""
+"""Texts of the commands, Chinese first: progress, waiting, and what the service refuses. Refusals of the protocol are in `drawing.texts`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from drawing.errors import Refused
+from drawing.texts import text_of
 
 TEXT: Mapping[str, tuple[str, str]] = {
     "reading_library": ("读取专家库 {name} …", "Reading the library {name} …"),
@@ -204,6 +207,124 @@ EVENT_NAMES: Mapping[str, str] = {
     "resumed": "恢复",
     "erased": "依法删除",
 }
+
+
+# Refusals of the service; those of the protocol are in `drawing.texts`.
+REFUSALS: Mapping[str, tuple[str, str]] = {
+    "approval_expired": ("审批已过期；请重新发起", "the approval has expired; ask for a new one"),
+    "approval_used": ("该审批已执行过一次；请重新发起", "this approval was carried out already; ask for a new one"),
+    "approved_already": ("您已审批过此事项", "you approved this already"),
+    "approver_is_affected": ("不得审批与本人有关的事项；请由他人审批", "nobody approves what concerns themselves; somebody else must"),
+    "approver_role": ("没有审批此事项（{action}）的角色", "none of your roles approves this ({action})"),
+    "bad_custodians": (
+        "密钥保管人应为 2 至 {most} 名，姓名不得重复，门限至少为 2 且不超过人数",
+        "2 to {most} custodians with different names, of whom at least 2 and at most all are needed",
+    ),
+    "bad_frame": ("密钥服务收到的消息格式错误", "a message to the keeper has a bad shape"),
+    "bootstrap_refused": (
+        "初始化口令无效、已用过或已超时；请在控制台重新初始化",
+        "the first day's secret is wrong, was used, or its time is over; begin again at the console",
+    ),
+    "challenge_unknown": ("本次验证已超时或已用过；请重试", "this request has ended or was answered already; try again"),
+    "checkpoint_does_not_extend": (
+        "拒绝签署：大小为 {size} 的日志不是已签署的 {signed} 条日志的延续",
+        "not signed: the log of size {size} does not extend the {signed} entries that were signed",
+    ),
+    "checkpoint_shrinks": (
+        "拒绝签署：日志只有 {size} 条，而已签署到 {signed} 条；可能恢复了旧备份",
+        "not signed: the log has {size} entries and {signed} were signed; perhaps an old backup was restored",
+    ),
+    "demo_root": (
+        "这是演示用的密钥文件，只能以 --insecure-demo 启动，不得用于真实业务",
+        "this sealed root is a demonstration's: it opens only with --insecure-demo, never for real work",
+    ),
+    "event_not_signed_here": ("经办方密钥不签署此类事件（{type}）", "the operator's key does not sign events of this kind ({type})"),
+    "event_signed_otherwise": ("第 {seq} 步已签署过不同的内容", "step {seq} was signed with other contents"),
+    "frame_cut": ("密钥服务收到的消息不完整", "a message to the keeper was cut off"),
+    "grants_only_for_grant": ("角色清单只随授权事项提交，且不可缺少", "a list of roles goes with a grant, and with nothing else"),
+    "keeper_busy": ("密钥服务繁忙；请稍后重试", "the keeper is busy; try again shortly"),
+    "keeper_failed": ("密钥服务内部错误，未做任何更改；请查看其日志", "the keeper failed inside and changed nothing; see its log"),
+    "keeper_missing": (
+        "密钥服务没有响应；请确认它在运行。操作可能已完成，重试前请先查看",
+        "the keeper does not answer; see that it runs. What was asked may have happened: look before asking again",
+    ),
+    "keeper_runs": ("已有一个密钥服务在运行", "a keeper runs already"),
+    "key_generation_gone": (
+        "数据由第 {generation} 代密钥加密，该密钥已不在；请恢复对应的密封密钥文件",
+        "sealed under key generation {generation}, which is gone; restore the sealed root that has it",
+    ),
+    "log_rolled_back": (
+        "拒绝签署：状态退回到 {size} 条，而本进程已签署到 {signed} 条",
+        "not signed: the state went back to {size} entries and this process signed {signed}",
+    ),
+    "log_too_short": ("拒绝签署：日志只有 {size} 条，少于 {wanted} 条", "not signed: the log has {size} entries, fewer than {wanted}"),
+    "no_such_key": ("该对象没有密钥，或已依法销毁", "the object has no key, or it was destroyed as the law asks"),
+    "not_an_envelope": ("密文格式错误", "not a sealed value"),
+    "not_approved": ("须先完成审批（{action}）", "this needs approval first ({action})"),
+    "not_entitled": ("您的角色无权查看", "none of your roles may see this"),
+    "not_yet": ("尚未到启封时间", "it is not yet the time to open this"),
+    "pass_refused": ("登录凭证无效或已结束；请重新验证身份", "the pass is not valid or has ended; prove who you are again"),
+    "passkey_known": ("该通行密钥已登记", "this passkey is enrolled already"),
+    "passkey_refused": ("通行密钥未通过核验（{why}）；请重试", "the passkey was not accepted ({why}); try again"),
+    "peer_refused": ("该系统用户不得连接密钥服务", "this system user may not connect to the keeper"),
+    "role_twice": ("角色重复", "a role is there twice"),
+    "roles_exclude_each_other": (
+        "三员（系统、安全、审计管理员）互斥，也不得兼任其他角色：{roles}",
+        "the three administrators exclude each other and any other role: {roles}",
+    ),
+    "rotation_runs": ("密钥轮换正在进行", "a rotation of keys runs already"),
+    "sealed_root_altered": (
+        "密封密钥文件已被改动，或不属于这些保管人；请恢复原文件",
+        "the sealed root was altered or is of other custodians; restore the file",
+    ),
+    "sealed_value_altered": ("密文已被改动或移位", "a sealed value was altered or moved"),
+    "service_sealed": ("服务处于密封状态；须由密钥保管人启封", "the service is sealed; the key custodians must open it"),
+    "share_misspelt": (
+        "密钥份额有错字（第 {word} 个词；0 表示校验不符）；请逐词核对",
+        "the share is misspelt (word {word}; 0: its checksum fails); compare it word by word",
+    ),
+    "share_of_another": (
+        "这是 {other} 的份额，不是 {custodian} 的；请选对保管人",
+        "this is the share of {other}, not of {custodian}; choose the right custodian",
+    ),
+    "share_wrong": (
+        "{custodian} 的份额不属于本次密钥仪式；请核对是否为旧份额",
+        "the share of {custodian} is not of this key ceremony; it may be of an older one",
+    ),
+    "socket_folder_open": (
+        "套接字所在文件夹须属本用户且权限为 0700",
+        "the folder of the socket must be this user's, with permissions 0700",
+    ),
+    "stale": ("内容已被他人更改；请刷新后重试", "somebody else changed this meanwhile; look again and repeat"),
+    "store_unavailable": ("存储不可用；请检查磁盘空间和数据库", "the store does not answer; check disk space and the database"),
+    "subject_differs": ("审批的内容与实际不符；请刷新后重试", "what would be approved is not what is there; look again and repeat"),
+    "too_many_passkeys": ("每人最多 {most} 个通行密钥", "at most {most} passkeys for a person"),
+    "too_often": ("请求过于频繁；{seconds} 秒后再试", "too many requests; try again in {seconds} s"),
+    "totp_enrolled": (
+        "验证器已启用；更换须先经审批重置",
+        "an authenticator is in use; to change it, a reset must be approved first",
+    ),
+    "totp_not_enrolled": ("尚未登记验证器", "no authenticator is enrolled"),
+    "totp_used": ("该验证码已用过；请等下一个", "this code was used; wait for the next one"),
+    "totp_wait": ("错误次数过多；{seconds} 秒后再试", "too many wrong codes; try again in {seconds} s"),
+    "totp_wrong": ("验证码错误", "the code is wrong"),
+    "unknown_custodian": ("没有这位保管人；保管人为：{names}", "no such custodian; they are: {names}"),
+    "unknown_object": ("对象名称应为 类别:中心:编号，类别为 {kinds}", "an object is kind:centre:id, its kind one of {kinds}"),
+    "unknown_suite": ("不支持的密码套件 {suite}", "unknown suite of algorithms {suite}"),
+    "unknown_verb": ("密钥服务没有这个操作", "the keeper has no such verb"),
+    "verb_not_for_you": ("该进程不得调用 {verb}", "this process may not call {verb}"),
+}
+
+
+def refusal(refused: Refused, lang: str) -> str:
+    """The text of a refusal of the service or of the protocol; the code itself where it has none."""
+    pair = REFUSALS.get(refused.code)
+    if pair is None:
+        return text_of(refused.code, refused.params, lang)
+    try:
+        return pair[0 if lang == "zh" else 1].format(**refused.params)
+    except (KeyError, IndexError):
+        return refused.code
 
 
 def event_name(kind: str, lang: str) -> str:

@@ -24,6 +24,66 @@ R = TypeVar("R")
 SECONDS = 90  # longer than the keeper's longest task
 _CONNECT_SECONDS = 2
 _NOBODY = bytes(32)
+Answer = asyncio.Future[dict[str, Any]]
+
+
+class _Line:
+    """One connection and the calls that are open on it. When it ends, so do they."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._open: dict[int, Answer] = {}
+        self.task = asyncio.create_task(self._read())
+
+    @property
+    def ended(self) -> bool:
+        return self.task.done() or self._writer.is_closing()
+
+    async def call(self, number: int, frame: bytes) -> dict[str, Any]:
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._open[number] = answer
+        try:
+            self._writer.write(frame)
+            await self._writer.drain()
+            return await answer
+        finally:
+            self._open.pop(number, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # where the write failed first, this says no more
+
+    async def _read(self) -> None:
+        why = Refused("keeper_missing", "socket")
+        joining: dict[int, frames.Joiner] = {}
+        try:
+            while (value := await frames.read_frame(self._reader)) is not None:
+                number = value.get("id")
+                if number == 0 and "refused" in value:  # about the connection itself: another user's, or too many
+                    why = refused_of(value)
+                    break
+                if not isinstance(number, int):
+                    break
+                if "piece" in value:
+                    whole = joining.setdefault(number, frames.Joiner(bytearray())).add(value)
+                    if whole is None:
+                        continue
+                    del joining[number]
+                    value = whole
+                answer = self._open.get(number)
+                if answer is not None and not answer.done():
+                    answer.set_result(value)
+        except (OSError, Refused):
+            pass  # a keeper that writes what is no frame is as good as none
+        finally:
+            self._writer.close()
+            for each in self._open.values():
+                if not each.done():
+                    each.set_exception(why)
+
+
+def refused_of(value: dict[str, Any]) -> Refused:
+    """The refusal of a frame."""
+    told = value["refused"]
+    return Refused(told["code"], told["place"], **told["params"])
 
 
 class Keeper:
@@ -33,9 +93,7 @@ class Keeper:
         self._path = path
         self._seconds = seconds
         self._numbers = count(1)
-        self._open: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._writer: asyncio.StreamWriter | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._line: _Line | None = None
         self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -46,11 +104,11 @@ class Keeper:
 
     async def close(self) -> None:
         """End the connection; open calls are refused."""
-        if self._reading is not None:
-            self._reading.cancel()
+        line, self._line = self._line, None
+        if line is not None:
+            line.task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
-            self._reading = None
+                await line.task
 
     async def ask(self, ask: v.Ask[R]) -> R:
         """Raises Refused: what the keeper refused, `keeper_missing`, or `service_sealed`."""
@@ -63,59 +121,22 @@ class Keeper:
         """A verb by its name, as the wire has it."""
         number = next(self._numbers)
         frame = frames.encode({"id": number, "params": params, "verb": verb})
-        answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         try:
-            async with self._lock:
-                writer = await self._connected()
-                self._open[number] = answered
-                writer.write(frame)
-                await writer.drain()
             async with asyncio.timeout(self._seconds):
-                value = await answered
+                value = await (await self._connected()).call(number, frame)
         except (OSError, TimeoutError):
             raise Refused("keeper_missing", verb) from None
-        finally:
-            self._open.pop(number, None)
         if "refused" in value:
-            told = value["refused"]
-            raise Refused(told["code"], told["place"], **told["params"])
+            raise refused_of(value)
         got: dict[str, Any] = value["ok"]
         return got
 
-    async def _connected(self) -> asyncio.StreamWriter:
-        if self._writer is None:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                reader, self._writer = await asyncio.open_unix_connection(str(self._path))
-            self._reading = asyncio.create_task(self._read(reader, self._writer))
-        return self._writer
-
-    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        joining: dict[int, frames.Joiner] = {}
-        why = Refused("keeper_missing", "socket")
-        try:
-            while (value := await frames.read_frame(reader)) is not None:
-                number = value.get("id")
-                if number == 0 and "refused" in value:  # about the connection itself: another user's, or too many
-                    told = value["refused"]
-                    why = Refused(told["code"], told["place"], **told["params"])
-                    break
-                if "piece" in value and isinstance(number, int):
-                    whole = joining.setdefault(number, frames.Joiner(bytearray())).add(value)
-                    if whole is None:
-                        continue
-                    del joining[number]
-                    value = whole
-                waiting = self._open.get(number) if isinstance(number, int) else None
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(value)
-        except (OSError, Refused):
-            pass
-        finally:
-            self._writer = None
-            writer.close()
-            for each in self._open.values():
-                if not each.done():
-                    each.set_exception(why)
+    async def _connected(self) -> _Line:
+        async with self._lock:
+            if self._line is None or self._line.ended:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    self._line = _Line(*await asyncio.open_unix_connection(str(self._path)))
+            return self._line
 
     # The verbs ------------------------------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class Door:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         roles = self._keeper.core.settings.peers.get(peer_of(writer), frozenset())
         if not roles or len(self._connections) > MOST_CONNECTIONS:
-            writer.write(refusal_frame(0, Refused("keeper_busy" if roles else "peer_refused", "socket")))
+            writer.write(refusal_frame(0, Refused("keeper_busy", "socket") if roles else Refused("peer_refused", "socket")))
             await writer.drain()
             return
         calls: set[asyncio.Task[None]] = set()
