@@ -2,7 +2,8 @@
 
 The keeper's own checks come first and name what is wrong; py-webauthn then parses all of it again and verifies the signature. What it lets
 pass and we do not: an answer of a foreign frame (crossOrigin), two spellings of base64url or of a JSON key, a user handle of somebody else,
-algorithms other than ES256 and EdDSA, a backup-eligibility bit that changed, attestation formats nobody asked for.
+algorithms other than ES256 and EdDSA or such a key of another curve or
+off it, a backup-eligibility bit that changed, attestation formats nobody asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from hashlib import sha256
 from typing import Annotated, Any, NoReturn
 
 from webauthn import verify_authentication_response, verify_registration_response
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
+from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
+from webauthn.helpers.cose import COSECRV, COSEAlgorithmIdentifier
+from webauthn.helpers.decode_credential_public_key import DecodedEC2PublicKey, DecodedOKPPublicKey
 from webauthn.helpers.structs import AttestationFormat
 
 from drawing.canonical import TH
@@ -120,6 +123,7 @@ def register(answer: str, challenge: bytes, site: Site, person: str, now: int) -
         _refuse("attestation")
     if found.credential_id != _unbase64url(value["id"], "id") or not 1 <= len(found.credential_id) <= 1023:
         _refuse("id")
+    _usable(found.credential_public_key)
     backup = found.credential_device_type.value == "multi_device"
     return Credential(now, backup, found.sign_count, found.credential_id, found.aaguid, person, found.credential_public_key, WAITING)
 
@@ -170,6 +174,26 @@ def assert_by(answer: str, challenge: bytes, site: Site, kept: Credential) -> in
     if found.new_sign_count != count or not found.user_verified:
         _refuse("authenticator_data")
     return count
+
+
+def _usable(public: bytes) -> None:
+    """Raises Refused unless it is a key of one of our algorithms, on its own curve: with attestation `none` nobody has used it yet."""
+    try:
+        key = decode_credential_public_key(public)
+        match key:
+            case DecodedEC2PublicKey(alg=COSEAlgorithmIdentifier.ECDSA_SHA_256, crv=COSECRV.P256):
+                sizes = (len(key.x), len(key.y))
+            case DecodedOKPPublicKey(alg=COSEAlgorithmIdentifier.EDDSA, crv=COSECRV.ED25519):
+                sizes = (len(key.x), 32)
+            case _:
+                _refuse("key")
+        if sizes != (32, 32):
+            _refuse("key")
+        decoded_public_key_to_cryptography(key)  # raises where the point is not on the curve
+    except Refused:
+        raise
+    except Exception as wrong:
+        _refuse("key", wrong)
 
 
 def _refuse(why: str, _: Exception | None = None) -> NoReturn:

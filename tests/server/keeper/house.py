@@ -132,5 +132,17 @@ def run(work):
     return asyncio.run(work)
 
 
+async def house_of_people(folder, walk, **given):
+    """A demonstration keeper with its administrators, and what is done in it."""
+    house = House(folder, demo=True, **given)
+    house.start()
+    try:
+        async with house.client() as keeper:
+            await house.administrators(keeper)
+            await walk(house, keeper)
+    finally:
+        house.stop()
+
+
 def field(row, column, value, *, table="person", index="none"):
     return Field(column, index, row, table, value if isinstance(value, bytes) else value.encode())
