@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from drawing.errors import Refused
+from server.keeper.keys import Secret
 from server.keeper.work import MAX_TASK
 
 SECONDS = 60  # the longest task, a batch of 2,000 rows, takes less than one
@@ -30,11 +31,11 @@ class Child:
         return self._waiting
 
     async def run(self, work: str, **task: Any) -> dict[str, Any]:
-        """The answer of a task. Raises what the task refused, or Refused("keeper_busy"), ("keeper_failed")."""
+        """The answer of a task; a Secret among its values travels as hex. Raises what the task refused, or Refused("keeper_busy"), ("keeper_failed")."""
         if self._waiting >= MAX_WAITING:
             raise Refused("keeper_busy", work)
-        data = json.dumps({"work": work, **task}).encode()
-        if len(data) > MAX_TASK:
+        data = Secret(json.dumps({"work": work, **task}, default=_secret).encode())
+        if len(data.raw) > MAX_TASK:
             raise Refused("too_long", work, most=MAX_TASK)
         self._waiting += 1
         try:
@@ -49,7 +50,7 @@ class Child:
         got: dict[str, Any] = answer["ok"]
         return got
 
-    async def _ask(self, work: str, data: bytes) -> dict[str, Any]:
+    async def _ask(self, work: str, data: Secret) -> dict[str, Any]:
         if self._done >= _TASKS_EACH:
             await self.close()
         if self._process is None or self._process.returncode is not None:
@@ -64,7 +65,7 @@ class Child:
         self._done += 1
         try:
             async with asyncio.timeout(SECONDS):
-                process.stdin.write(len(data).to_bytes(4, "big") + data)
+                process.stdin.write(len(data.raw).to_bytes(4, "big") + data.raw)
                 await process.stdin.drain()
                 length = int.from_bytes(await process.stdout.readexactly(4), "big")
                 answer: dict[str, Any] = json.loads(await process.stdout.readexactly(length))
@@ -83,3 +84,9 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _secret(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.raw.hex()
+    raise TypeError(type(value).__name__)

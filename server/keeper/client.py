@@ -33,6 +33,7 @@ class _Line:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._open: dict[int, Answer] = {}
+        self._why = Refused("keeper_missing", "socket")
         self.task = asyncio.create_task(self._read())
 
     @property
@@ -40,25 +41,25 @@ class _Line:
         return self.task.done() or self._writer.is_closing()
 
     async def call(self, number: int, frame: bytes) -> dict[str, Any]:
+        if self.task.done():
+            raise self._why
         answer: Answer = asyncio.get_running_loop().create_future()
         self._open[number] = answer
         try:
-            self._writer.write(frame)
-            await self._writer.drain()
+            with contextlib.suppress(OSError):  # then the reading side ends, too, and knows why
+                self._writer.write(frame)
+                await self._writer.drain()
             return await answer
         finally:
             self._open.pop(number, None)
-            if answer.done() and not answer.cancelled():
-                answer.exception()  # where the write failed first, this says no more
 
     async def _read(self) -> None:
-        why = Refused("keeper_missing", "socket")
         joining: dict[int, frames.Joiner] = {}
         try:
             while (value := await frames.read_frame(self._reader)) is not None:
                 number = value.get("id")
                 if number == 0 and "refused" in value:  # about the connection itself: another user's, or too many
-                    why = refused_of(value)
+                    self._why = refused_of(value)
                     break
                 if not isinstance(number, int):
                     break
@@ -77,7 +78,7 @@ class _Line:
             self._writer.close()
             for each in self._open.values():
                 if not each.done():
-                    each.set_exception(why)
+                    each.set_exception(self._why)
 
 
 def refused_of(value: dict[str, Any]) -> Refused:

@@ -102,7 +102,7 @@ async def _seal(core: Core, key: DataKey, places: list[Place], values: list[byte
     got = await core.child.run(
         "seal_many",
         suite=vault.ring.suite.id,
-        key=key.key.raw.hex(),
+        key=key.key,
         key_id=key.id.hex(),
         places=[_json(each) for each in places],
         values=[each.hex() for each in values],
@@ -152,7 +152,7 @@ async def _open(core: Core, rows: list[Row], held: dict[bytes, DataKey]) -> list
         return [keys.open_envelope(held[keys.key_id_of(row.value)].key, _place(row), row.value) for row in rows]
     got = await core.child.run(
         "open_many",
-        keys={key_id.hex(): each.key.raw.hex() for key_id, each in held.items()},
+        keys={key_id.hex(): each.key for key_id, each in held.items()},
         places=[list(row.key) for row in rows],
         envelopes=[row.value.hex() for row in rows],
     )
@@ -182,7 +182,7 @@ async def search_names(core: Core, ask: SearchNames) -> Found:
         if rows:
             got = await core.child.run(
                 "search",
-                key=key.key.raw.hex(),
+                key=key.key,
                 query=ask.query,
                 limit=ask.limit - len(found),
                 places=[list(row.key) for row in rows],

@@ -75,13 +75,13 @@ class Suite:
     id: int
     name: str
     nonce: int
-    seal: Callable[[Secret, bytes, bytes, bytes], bytes]
+    seal: Callable[[Secret, bytes, bytes, Secret], bytes]
     open: Callable[[Secret, bytes, bytes, bytes], bytes]
     digest: Callable[[], hashes.HashAlgorithm]
 
 
-def _chacha_seal(key: Secret, nonce: bytes, aad: bytes, plain: bytes) -> bytes:
-    return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, aad, nonce, key.raw)
+def _chacha_seal(key: Secret, nonce: bytes, aad: bytes, plain: Secret) -> bytes:
+    return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain.raw, aad, nonce, key.raw)
 
 
 def _chacha_open(key: Secret, nonce: bytes, aad: bytes, cipher: bytes) -> bytes:
@@ -92,10 +92,10 @@ def _sm4(key: Secret) -> SM4:
     return SM4(HKDF(hashes.SM3(), 16, None, b"lotroom/v1/sm4").derive(key.raw))
 
 
-def _sm4_seal(key: Secret, nonce: bytes, aad: bytes, plain: bytes) -> bytes:
+def _sm4_seal(key: Secret, nonce: bytes, aad: bytes, plain: Secret) -> bytes:
     work = Cipher(_sm4(key), modes.GCM(nonce)).encryptor()
     work.authenticate_additional_data(aad)
-    return work.update(plain) + work.finalize() + work.tag
+    return work.update(plain.raw) + work.finalize() + work.tag
 
 
 def _sm4_open(key: Secret, nonce: bytes, aad: bytes, cipher: bytes) -> bytes:
@@ -130,13 +130,14 @@ def _aad(head: bytes, place: Place) -> bytes:
     return TH("lotroom/v1/place", head[:2], head[2:], place.table.encode(), place.row.encode(), place.column.encode())
 
 
-def seal(suite: Suite, key: Secret, key_id: bytes, place: Place, plain: bytes, chance: Chance) -> bytes:
-    """An envelope that opens with this key at this place only. Raises Refused for more than a mebibyte."""
-    if len(plain) > _MAX:
+def seal(suite: Suite, key: Secret, key_id: bytes, place: Place, plain: bytes | Secret, chance: Chance) -> bytes:
+    """An envelope that opens with this key at this place only. Raises Refused for more than a mebibyte. A key to be wrapped comes as a Secret."""
+    held = plain if isinstance(plain, Secret) else Secret(plain)
+    if len(held.raw) > _MAX:
         raise Refused("too_long", place.column, most=_MAX)
     head = bytes([VERSION, suite.id]) + key_id
     nonce = chance(suite.nonce)
-    return head + nonce + suite.seal(key, nonce, _aad(head, place), plain)
+    return head + nonce + suite.seal(key, nonce, _aad(head, place), held)
 
 
 def open_envelope(key: Secret, place: Place, envelope: bytes) -> bytes:
@@ -200,7 +201,7 @@ class Keyring:
             self._made[purpose, number] = Secret(HKDF(self.suite.digest(), KEY, None, info).derive(self._roots[number].raw))
         return self._made[purpose, number]
 
-    def seal(self, purpose: str, place: Place, plain: bytes, chance: Chance) -> bytes:
+    def seal(self, purpose: str, place: Place, plain: bytes | Secret, chance: Chance) -> bytes:
         """An envelope under the newest purpose key."""
         return seal(self.suite, self.purpose(purpose), purpose_key_id(purpose, self.newest), place, plain, chance)
 

@@ -2,8 +2,8 @@
 
 The keeper's own checks come first and name what is wrong; py-webauthn then parses all of it again and verifies the signature. What it lets
 pass and we do not: an answer of a foreign frame (crossOrigin), two spellings of base64url or of a JSON key, a user handle of somebody else,
-algorithms other than ES256 and EdDSA or such a key of another curve or
-off it, a backup-eligibility bit that changed, attestation formats nobody asked for.
+algorithms other than ES256 and EdDSA, a key of another curve or off it, a backup-eligibility bit that changed, attestation formats nobody
+asked for.
 """
 
 from __future__ import annotations

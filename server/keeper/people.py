@@ -11,7 +11,7 @@ import base64
 import hmac
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from drawing.canonical import TH
@@ -62,7 +62,7 @@ class Totp:
     fail_at: Annotated[int, time]
     fails: Annotated[int, whole(0, 1 << 30)]
     last: Annotated[int, whole(0, 1 << 40)]
-    secret: Annotated[bytes, hexes(SECRET_BYTES)]
+    secret: Annotated[bytes, hexes(SECRET_BYTES)] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ async def _blind_anew(core: Core, old: list[Row]) -> list[Change]:
     task = await core.child.run(
         "reblind",
         ring=ring_to_json(core.vault.ring),
-        keys={key_id.hex(): each.key.raw.hex() for key_id, each in held.items()},
+        keys={key_id.hex(): each.key for key_id, each in held.items()},
         places=[list(row.key) for row, _ in there],
         envelopes=[value.value.hex() for _, value in there],
     )

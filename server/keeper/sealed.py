@@ -16,7 +16,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +51,7 @@ class SealedRoot:
 
     box: Annotated[bytes, hexes(0, *range(64, 4096))]
     custodians: Annotated[tuple[Custodian, ...], many(nested(Custodian), 0, MAX_CUSTODIANS)]
-    demo: Annotated[bytes, hexes(0, KEY)]
+    demo: Annotated[bytes, hexes(0, KEY)] = field(repr=False)
     needed: Annotated[int, whole(1, MAX_CUSTODIANS)]
     salt: Annotated[bytes, digest]
     suite: Annotated[int, whole(1, 255)]
@@ -72,7 +72,7 @@ class SealedRoot:
 @dataclass(frozen=True, slots=True)
 class _Root:
     generation: Annotated[int, whole(1, (1 << 31) - 1)]
-    key: Annotated[bytes, digest]
+    key: Annotated[bytes, digest] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def make_root(custodians: Sequence[str], needed: int, suite: int, now: int, chan
 def reseal(opened: Opened, roots: Mapping[int, Secret], chance: Chance) -> Opened:
     """The same custodians and shares, other roots."""
     kept = tuple(_Root(number, key.raw) for number, key in sorted(roots.items()))
-    content = dumps(shape_of(_Content).write(_Content(opened.bootstrap, opened.bootstrap_until, kept)))
+    content = Secret(dumps(shape_of(_Content).write(_Content(opened.bootstrap, opened.bootstrap_until, kept))))
     box = seal(suite_of(opened.file.suite), opened.unsealing, _KEY_ID, opened.file.place, content, chance)
     return replace(opened, file=replace(opened.file, box=box), roots=dict(roots))
 

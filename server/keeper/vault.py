@@ -137,15 +137,15 @@ class Vault:
         raise Refused("stale", "key")
 
     def wrap(self, key: DataKey) -> bytes:
-        plain = key.key.raw + key.not_before.to_bytes(8, "big") + key.object.encode()
+        plain = Secret(key.key.raw + key.not_before.to_bytes(8, "big") + key.object.encode())
         return self.ring.seal("kek", Place("wrapped_key", key.id.hex(), "value"), plain, self.chance)
 
     def unwrap(self, key_id: bytes, envelope: bytes) -> DataKey:
-        plain = self.ring.open("kek", Place("wrapped_key", key_id.hex(), "value"), envelope)
-        name = plain[KEY + 8 :].decode()
+        plain = Secret(self.ring.open("kek", Place("wrapped_key", key_id.hex(), "value"), envelope))
+        name = plain.raw[KEY + 8 :].decode()
         if object_key_id(name) != key_id:
             raise Refused("sealed_value_altered", f"wrapped_key/{key_id.hex()}")
-        return DataKey(key_id, Secret(plain[:KEY]), name, int.from_bytes(plain[KEY : KEY + 8], "big"))
+        return DataKey(key_id, Secret(plain.raw[:KEY]), name, int.from_bytes(plain.raw[KEY : KEY + 8], "big"))
 
     def _keep(self, key: DataKey) -> DataKey:
         if len(self._data_keys) >= MAX_CACHED:

@@ -8,7 +8,7 @@ names those that may call it. `Rate(each, burst)`: `burst` calls at once, then `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
 from drawing.model import Shape, choice, digest, flag, hexes, many, name, nested, optional, shape_of, text, time, unicode_text, whole, word
@@ -61,7 +61,7 @@ class Status:
 @dataclass(frozen=True, slots=True)
 class UnsealShare(Ask["Status"]):
     custodian: Annotated[str, unicode_text(64)]
-    words: Annotated[str, unicode_text(1024)]
+    words: Annotated[str, unicode_text(1024)] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ class Seal(Ask["Status"]):
 class Bootstrap(Ask["BootstrapGrant"]):
     """The one-time secret that the console showed."""
 
-    secret: Annotated[str, text(64, r"[0-9a-f]+")]
+    secret: Annotated[str, text(64, r"[0-9a-f]+")] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BootstrapGrant:
-    grant: Annotated[bytes, hexes(ID)]
+    grant: Annotated[bytes, hexes(ID)] = field(repr=False)
     missing: Annotated[tuple[str, ...], many(choice(*ROLES), 0, 3)]
     until: Annotated[int, time]
 
@@ -103,7 +103,7 @@ class Field:
     index: Annotated[str, _index]
     row: Annotated[str, word]
     table: Annotated[str, word]
-    value: Annotated[bytes, _value]
+    value: Annotated[bytes, _value] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,13 @@ class OpenFields(Ask["Opened"]):
     fields: Annotated[tuple[At, ...], many(nested(At), 1, MOST_FIELDS)]
     login: Annotated[bytes, digest]
     reason: Annotated[str, unicode_text(400)]
-    token: Annotated[str, _token]
+    token: Annotated[str, _token] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
     found: Annotated[bool, flag]
-    value: Annotated[bytes, _value]
+    value: Annotated[bytes, _value] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ class SearchNames(Ask["Found"]):
     column: Annotated[str, word]
     limit: Annotated[int, whole(1, 1000)]
     login: Annotated[bytes, digest]
-    query: Annotated[str, unicode_text(64)]
+    query: Annotated[str, unicode_text(64)] = field(repr=False)
     table: Annotated[str, word]
-    token: Annotated[str, _token]
+    token: Annotated[str, _token] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class BlindIndex(Ask["Found"]):
 
     column: Annotated[str, word]
     table: Annotated[str, word]
-    value: Annotated[bytes, _value]
+    value: Annotated[bytes, _value] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +171,19 @@ class EnrolTotp(Ask["TotpSecret"]):
 
     login: Annotated[bytes, digest]
     person: Annotated[str, word]
-    token: Annotated[str, _token]
+    token: Annotated[str, _token] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TotpSecret:
     """Base32, to be shown once."""
 
-    secret: Annotated[str, text(64, r"[A-Z2-7]+")]
+    secret: Annotated[str, text(64, r"[A-Z2-7]+")] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckTotp(Ask["Passed"]):
-    code: Annotated[str, _plain]
+    code: Annotated[str, _plain] = field(repr=False)
     login: Annotated[bytes, digest]
     person: Annotated[str, word]
 
@@ -192,7 +192,7 @@ class CheckTotp(Ask["Passed"]):
 class Passed:
     """`token` is the pass for `open_fields` and `search_names`; "" where this person's roles ask for a passkey."""
 
-    token: Annotated[str, _token]
+    token: Annotated[str, _token] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class EndPasses(Ask[Done]):
 class EnrolPasskeyOptions(Ask["Challenge"]):
     """`bootstrap` with its role enrols an administrator at once; left out, the passkey waits for approval."""
 
-    bootstrap: Annotated[bytes | None, optional(hexes(ID))]
+    bootstrap: Annotated[bytes | None, optional(hexes(ID))] = field(repr=False)
     label: Annotated[str, unicode_text(64)]
     person: Annotated[str, word]
     role: Annotated[str | None, optional(choice(*ROLES))]

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def ring_to_json(ring: Keyring) -> Json:
-    return {"roots": {str(number): key.raw.hex() for number, key in ring.roots().items()}, "suite": ring.suite.id}
+    return {"roots": {str(number): key for number, key in ring.roots().items()}, "suite": ring.suite.id}
 
 
 def _ring(value: Json) -> Keyring:

@@ -4,11 +4,13 @@ import asyncio
 import base64
 import json
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from copy import copy
 
 from server.keeper import sealed
 from server.keeper.client import Keeper
@@ -32,6 +34,14 @@ class House:
         self.process = None
         self.offset = 0
         self.people = {}
+
+    def copy(self, folder):
+        """The same house at another place, as it was left."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("log"))
+        made = copy(self)
+        made.folder, made.socket, made.process = folder, folder / "s" / "keeper.sock", None
+        made.people = {person: copy(each) for person, each in self.people.items()}
+        return made
 
     @contextmanager
     def running(self, **more):
@@ -126,6 +136,12 @@ class House:
 
     def code(self, secret, step=0):
         return code_at(base64.b32decode(secret), self.now() // 30 + step)
+
+
+def forms(raw):
+    """A key as anybody might print it; of bytes also as a part of longer ones."""
+    coded = [base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()]
+    return (raw.hex(), raw.hex().upper(), repr(raw)[2:-1], str(list(raw))[1:-1], str(int.from_bytes(raw, "big")), *coded)
 
 
 def run(work):

@@ -1,6 +1,6 @@
 """A keeper for tests: the real process with a clock that a file moves, high rates unless asked otherwise, and places to die at.
 
-    python -m tests.server.keeper.run FOLDER     (settings in FOLDER/keeper.json)
+python -m tests.server.keeper.run FOLDER     (settings in FOLDER/keeper.json)
 """
 
 import json
@@ -38,6 +38,12 @@ def die_at(left):
 
 if given.get("die_at"):
     rotation.step = die_at([given["die_at"]])
+if given.get("still"):
+
+    async def nothing(*_):
+        """As if the rotation were slow: both generations are there."""
+
+    rotation.run = nothing
 rotation.PAGE = given.get("page", rotation.PAGE)
 rates = {each: verb.rate for each, verb in VERBS.items()} if given.get("rates") else {each: Rate(1e9, 1 << 30) for each in VERBS}
 peers = {int(uid): frozenset(roles) for uid, roles in given.get("peers", {str(os.getuid()): list(CALLERS)}).items()}

@@ -293,7 +293,8 @@ def test_names_are_found_by_part_pinyin_and_initials_and_values_by_their_whole(h
             people = {"s1": "单雄信", "s2": "欧阳修", "s3": "吕不韦", "s4": "John Smith", "s5": "王喆", "s6": "欧阳询"}
             for row, name in people.items():
                 await keeper.seal_fields(
-                    f"person:c1:{row}", [field(row, "name", name, table="staff", index="name"), field(row, "id", "x" + row, table="staff", index="equal")]
+                    f"person:c1:{row}",
+                    [field(row, "name", name, table="staff", index="name"), field(row, "id", "x" + row, table="staff", index="equal")],
                 )
             token = await house.login(keeper, "clerk")
 
@@ -319,7 +320,17 @@ def test_a_code_from_the_wrong_alphabet_an_old_one_and_too_many_wrong_ones(house
         async with house.client() as keeper:
             secret = await keeper.enrol_totp("t1")
             good = house.code(secret)
-            for spoilt in ("", good[:5], good + "0", " " + good, good.translate({48 + n: 0xFF10 + n for n in range(10)}), "１２３４５６", "٠١٢٣٤٥", "-12345", "1e5555"):
+            for spoilt in (
+                "",
+                good[:5],
+                good + "0",
+                " " + good,
+                good.translate({48 + n: 0xFF10 + n for n in range(10)}),
+                "１２３４５６",
+                "٠١٢٣٤٥",
+                "-12345",
+                "1e5555",
+            ):
                 with refused("totp_wrong"):
                     await keeper.check_totp("t1", spoilt, LOGIN)
             with refused("totp_not_enrolled"):
@@ -485,6 +496,7 @@ def test_the_operator_s_key_signs_an_event_of_an_approved_attempt_once(house):
         return dumps({**head, "sigs": [], "type": kind, "v": "draw/v1", **more})
 
     about = draw_object(b"\x11" * 32, 1)
+
     async def walk():
         async with house.client() as keeper:
             made = event(**body("33"))
@@ -584,7 +596,11 @@ def test_a_killed_keeper_keeps_what_it_acknowledged_and_its_child_ends(tmp_path)
 
 
 def orphans():
-    return [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"server.keeper.work" in _read(each) and _parent(each.with_name("stat")) == 1]
+    return [
+        each
+        for each in Path("/proc").glob("[0-9]*/cmdline")
+        if b"server.keeper.work" in _read(each) and _parent(each.with_name("stat")) == 1
+    ]
 
 
 def _read(path):
@@ -662,6 +678,7 @@ def test_the_rates_are_kept(tmp_path):
 
     async def walk():
         async with house.client() as keeper:
+
             async def once():
                 try:
                     await keeper.check_totp("x", "123456", LOGIN)

@@ -61,10 +61,16 @@ COMMON = {
     "a frame, said as text": (put(more={"crossOrigin": "false"}), "cross_origin"),
     "a page above": (put(more={"topOrigin": "https://evil.example"}), "cross_origin"),
     "a bound token": (put(more={"tokenBinding": {"status": "present", "id": "x"}}), "token_binding"),
-    "two origins": (raw_client('{"type":"%(type)s","challenge":"' + B64 + '","origin":"https://evil.example","origin":"https://lotroom.test"}'), "client_data"),
+    "two origins": (
+        raw_client('{"type":"%(type)s","challenge":"' + B64 + '","origin":"https://evil.example","origin":"https://lotroom.test"}'),
+        "client_data",
+    ),
     "client data that is a list": (raw_client("[]"), "client_data"),
     "client data that is no JSON": (raw_client("{"), "client_data"),
-    "client data in UTF-16": (raw_client(client_data("webauthn.get", B64, "https://lotroom.test").decode().encode("utf-16")), "client_data"),
+    "client data in UTF-16": (
+        raw_client(client_data("webauthn.get", B64, "https://lotroom.test").decode().encode("utf-16")),
+        "client_data",
+    ),
     "client data nested without end": (raw_client("[" * 5000), "client_data"),
     "client data with base64 padding": (put(response={"clientDataJSON": "e30="}), "client_data"),
     "an answer of another type": (put(answer={"type": "password"}), "id"),
@@ -222,12 +228,22 @@ def test_another_key_another_person_s_credential_and_another_algorithm_s_signatu
     _, other = registered()
     _, eddsa = registered(EDDSA)
     answer = made.get(REQUEST)
-    for wrong in (other, eddsa, replace(kept, public=other.public), replace(kept, public=eddsa.public), replace(kept, public=kept.public[:-1])):
+    for wrong in (
+        other,
+        eddsa,
+        replace(kept, public=other.public),
+        replace(kept, public=eddsa.public),
+        replace(kept, public=kept.public[:-1]),
+    ):
         with pytest.raises(Refused, match="passkey_refused"):
             passkeys.assert_by(answer, CHALLENGE, SITE, wrong)
     with pytest.raises(Refused, match="why=user_handle"):
         passkeys.assert_by(answer, CHALLENGE, SITE, replace(kept, person="q"))
-    for site, why in ((replace(SITE, rp_id="centre.test"), "rp_id"), (replace(SITE, origins=("https://centre.test",)), "origin"), (replace(SITE, origins=()), "origin")):
+    for site, why in (
+        (replace(SITE, rp_id="centre.test"), "rp_id"),
+        (replace(SITE, origins=("https://centre.test",)), "origin"),
+        (replace(SITE, origins=()), "origin"),
+    ):
         with pytest.raises(Refused, match=f"why={why}"):
             passkeys.assert_by(answer, CHALLENGE, site, kept)
 
