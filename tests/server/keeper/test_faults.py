@@ -168,7 +168,7 @@ def test_no_failure_shows_a_key_a_name_or_a_code(tmp_path, monkeypatch):
         logged.append("".join(traceback.format_exception(wrong)))
         for frame, line in traceback.walk_tb(wrong.__traceback__):
             if "server/keeper" in frame.f_code.co_filename and "tests" not in frame.f_code.co_filename:
-                text.append(repr({name: value for name, value in frame.f_locals.items()}))
+                text.append(repr(dict(frame.f_locals)))
                 seen.append(line)
         return as_it_is(wrong)
 

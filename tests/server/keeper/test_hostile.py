@@ -463,7 +463,7 @@ def test_a_row_somebody_wrote_or_moved_counts_for_nothing(tmp_path):
         sql("UPDATE annex SET value = ? WHERE table_name = 'person' AND column_name = 'name'", drawn)
         token = await house.login(keeper, "clerk") if failed else ""
         for column in ("name", "copy"):
-            with pytest.raises(Refused, match="not_approved|sealed_value_altered"):
+            with pytest.raises(Refused, match=r"not_approved|sealed_value_altered"):
                 await keeper.open_fields(token, LOGIN, "看", [At(column, "a", "person")])
 
     run(house_of_people(tmp_path, walk))

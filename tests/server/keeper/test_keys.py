@@ -64,11 +64,11 @@ def test_every_changed_bit_and_every_cut_is_detected(suite):
     for at in range(8 * len(envelope)):
         changed = bytearray(envelope)
         changed[at // 8] ^= 1 << at % 8
-        with pytest.raises(Refused, match="sealed_value_altered|not_an_envelope"):
+        with pytest.raises(Refused, match=r"sealed_value_altered|not_an_envelope"):
             keys.open_envelope(KEY, PLACE, bytes(changed))
         tried += 1
     for at in range(len(envelope)):
-        with pytest.raises(Refused, match="sealed_value_altered|not_an_envelope"):
+        with pytest.raises(Refused, match=r"sealed_value_altered|not_an_envelope"):
             keys.open_envelope(KEY, PLACE, envelope[:at])
         tried += 1
     with pytest.raises(Refused, match="sealed_value_altered"):
