@@ -248,6 +248,10 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
         "密钥服务没有响应；请确认它在运行。操作可能已完成，重试前请先查看",
         "the keeper does not answer; see that it runs. What was asked may have happened: look before asking again",
     ),
+    "keeper_rows_altered": (
+        "密钥服务自己的数据被他人改动、删除或退回；请停止使用并核查数据库",
+        "rows of the keeper were changed, removed or put back by somebody else; stop and examine the database",
+    ),
     "keeper_runs": ("已有一个密钥服务在运行", "a keeper runs already"),
     "key_generation_gone": (
         "数据由第 {generation} 代密钥加密，该密钥已不在；请恢复对应的密封密钥文件",

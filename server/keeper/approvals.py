@@ -119,7 +119,7 @@ async def _approve_once(core: Core, ask: Approve, asked: Open) -> Approvals:
     if complete:
         changes += await _carry_out(vault, subject, grants, now)
     # If we crash before this returns, there is no approval; after it, there is, with all that follows from it.
-    await vault.store.write(changes)
+    await vault.write(changes)
     return Approvals(tuple(sorted(by)), complete, subject.id, complete and subject.action in _DOES)
 
 

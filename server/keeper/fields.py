@@ -64,7 +64,7 @@ async def seal_fields(core: Core, ask: SealFields) -> Done:
     changes = [Change("annex", (each.table, each.row, each.column), value) for each, value in zip(places, envelopes, strict=True)]
     changes += _blind_changes(core, ask.fields)
     changes += await _name_changes(core, centre, [each for each in ask.fields if each.index == "name"])
-    await core.vault.store.write(changes)
+    await core.vault.write(changes)
     return Done()
 
 
@@ -129,9 +129,7 @@ async def open_fields(core: Core, ask: OpenFields) -> Opened:
     record = vault.put_state(f"access/{now:012d}/{vault.chance(8).hex()}", access, 0)
     places = TH("keeper/v1/places", dumps([shape_of(At).write(each) for each in ask.fields]))
     told = leaf("opened_fields", now, person=person, places=places.hex(), record=sha256(record.value or b"").hexdigest())
-    await vault.store.write(
-        [record, told]
-    )  # if we crash before this returns, nothing was shown; the record may then say more than happened
+    await vault.write([record, told])  # if we crash before this returns, nothing was shown; the record may then say more than happened
     return result
 
 

@@ -90,11 +90,12 @@ class Keeper:
     # Sealed and unsealed --------------------------------------------------------------------------------------------------------------
 
     async def unseal(self, opened: Opened) -> None:
-        """Takes the roots into memory. Raises Refused("sealed_root_altered") where the store is sealed with others."""
+        """Takes the roots into memory. Raises Refused where the store is sealed with others, or its rows are not the keeper's last ones."""
         vault = Vault(Keyring(opened.roots, suite_of(opened.file.suite)), self.core.store, self.core.chance)
+        await vault.load()
         check = await vault.state(Status, _CHECK, _NO_STATUS)
         if not check.version:
-            await self.core.store.write([vault.put_state(_CHECK, _NO_STATUS, 0)])
+            await vault.write([vault.put_state(_CHECK, _NO_STATUS, 0)])
         self.core.opened, self.core.kept_vault = opened, vault
         for role in (signing.LOG, signing.OPERATOR):
             await signing.signer(self.core, role)

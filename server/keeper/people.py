@@ -124,7 +124,7 @@ async def enrol_totp(core: Core, ask: EnrolTotp) -> TotpSecret:
         if shown != ask.person:
             raise Refused("pass_refused", "pass")
     made = replace(NO_TOTP, secret=vault.chance(SECRET_BYTES))
-    await vault.store.write([vault.put_state(name, made, kept.version)])
+    await vault.write([vault.put_state(name, made, kept.version)])
     return TotpSecret(base64.b32encode(made.secret).decode())
 
 
@@ -151,7 +151,7 @@ async def check_totp(core: Core, ask: CheckTotp) -> Passed:
             value = replace(kept.value, fails=kept.value.fails + 1, fail_at=now)
         try:
             # If we crash before this returns, the code was not accepted; after it, it never is again.
-            await vault.store.write([vault.put_state(name, value, kept.version)])
+            await vault.write([vault.put_state(name, value, kept.version)])
         except Refused as lost:
             if lost.code != "stale":
                 raise
@@ -183,7 +183,7 @@ async def person_of_pass(core: Core, token: str, login: bytes) -> str:
 async def end_passes(core: Core, ask: EndPasses) -> Done:
     """From now on, and for the second that runs: a pass of the same second ends too."""
     vault, name = core.vault, f"passes/{ask.person}"
-    await vault.store.write([vault.put_state(name, Since(core.clock()), None)])
+    await vault.write([vault.put_state(name, Since(core.clock()), None)])
     return Done()
 
 
@@ -225,7 +225,7 @@ async def enrol_passkey(core: Core, ask: EnrolPasskey) -> Enrolled:
         leaf("enrolled", now, credential=made.key, digest=made.digest.hex(), person=made.person, status=made.status),
     ]
     try:
-        await vault.store.write(changes)
+        await vault.write(changes)
     except Refused as lost:
         raise Refused("passkey_known", "passkey") if lost.code == "stale" else lost from None
     return Enrolled(made.key, made.digest, made.status)
@@ -244,7 +244,7 @@ async def check_passkey(core: Core, ask: CheckPasskey) -> Passed:
     now = core.clock()
     asked = core.challenges.take(ask.challenge, "login", now)
     _, count = await asserted(core, ask.answer, ask.challenge, asked.person)
-    await core.vault.store.write([count])
+    await core.vault.write([count])
     return Passed(core.vault.make_pass(asked.person, "passkey", ask.login, now))
 
 
@@ -278,7 +278,7 @@ async def bootstrap(core: Core, ask: Bootstrap) -> BootstrapGrant:
     grant = vault.chance(ID)
     value = Beginning((), TH("lotroom/v1/bootstrap-grant", grant), (), now + BOOTSTRAP_SECONDS)
     try:
-        await vault.store.write([vault.put_state("bootstrap", value, NEW), leaf("bootstrap", now)])
+        await vault.write([vault.put_state("bootstrap", value, NEW), leaf("bootstrap", now)])
     except Refused as lost:
         raise Refused("bootstrap_refused", "bootstrap") if lost.code == "stale" else lost from None
     return BootstrapGrant(grant, ADMINS, value.until)

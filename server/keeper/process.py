@@ -39,6 +39,7 @@ from server.keeper.verbs import CALLERS
 MOST_CONNECTIONS = 200
 MOST_CALLS = 64  # open calls of one connection: a caller that sends more waits in its own buffer
 STOP_SECONDS = 5
+LAST_WORDS_SECONDS = 1
 _PEER = struct.Struct("3i")
 
 
@@ -75,7 +76,7 @@ class Door:
         roles = self._keeper.core.settings.peers.get(peer_of(writer), frozenset())
         if not roles or len(self._connections) > MOST_CONNECTIONS:
             writer.write(refusal_frame(0, Refused("keeper_busy", "socket") if roles else Refused("peer_refused", "socket")))
-            await writer.drain()
+            await _until_read(reader, writer)
             return
         calls: set[asyncio.Task[None]] = set()
         lock, room = asyncio.Lock(), asyncio.Semaphore(MOST_CALLS)
@@ -89,7 +90,7 @@ class Door:
                 except Refused as refused:
                     async with lock:
                         writer.write(refusal_frame(0, refused))  # where a frame begins is not known any more
-                        await writer.drain()
+                    await _until_read(reader, writer)
                     break
                 await room.acquire()
                 call = asyncio.create_task(self._call(request, roles, writer, lock))
@@ -124,6 +125,15 @@ class Door:
             each.cancel()
         if self._connections:
             await asyncio.wait(set(self._connections), timeout=1)
+
+
+async def _until_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A moment for the other side to read why: a socket closed while it writes would lose our last words."""
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            writer.write_eof()
+            while await reader.read(65_536):
+                pass
 
 
 def peer_of(writer: asyncio.StreamWriter) -> int:

@@ -18,7 +18,7 @@ from typing import Annotated
 
 from drawing.errors import Refused
 from drawing.model import text, whole
-from server.keeper import keys, sealed
+from server.keeper import anchor, keys, sealed
 from server.keeper.approvals import use
 from server.keeper.core import Core, leaf
 from server.keeper.keys import KEY, Keyring, Secret, suite_of
@@ -53,9 +53,7 @@ async def begin(core: Core, ask: Rotate) -> None:
         raise Refused("rotation_runs", "rotate")
     used = await use(core, ask.approved, "rotate", ROOT)
     to = vault.ring.newest + 1
-    await vault.store.write(
-        [used, vault.put_state("rotation", Rotation(0, "asked", to), kept.version), leaf("rotating", core.clock(), to=to)]
-    )
+    await vault.write([used, vault.put_state("rotation", Rotation(0, "asked", to), kept.version), leaf("rotating", core.clock(), to=to)])
     step("asked")
 
 
@@ -82,7 +80,7 @@ async def run(core: Core, running: Callable[[], Sequence[asyncio.Task[None]]]) -
             await asyncio.wait(others, timeout=1)
     step("carried")
     kept = await core.vault.state(Rotation, "rotation", NONE)
-    await core.vault.store.write(
+    await core.vault.write(
         [
             core.vault.put_state("rotation", replace(kept.value, stage="", rotated=moved), kept.version),
             leaf("rotated", core.clock(), rows=moved),
@@ -118,12 +116,13 @@ def _set_roots(core: Core, roots: dict[int, Secret]) -> None:
 
 
 async def _carry_wrapped(core: Core, kind: str, purpose: str, table: str, moved: int) -> int:
-    store, done = core.vault.store, 0
+    done = 0
     after: tuple[str, ...] = ()
-    while rows := await store.scan(kind, (), after, PAGE):
+    while rows := await core.vault.scan(kind, (), after, PAGE):
         after = rows[-1].key
         ring = core.vault.ring
-        old = [row for row in rows if keys.key_id_of(row.value) != keys.purpose_key_id(purpose, ring.newest)]
+        # The sum of all rows is sealed anew with every write, also with this page's.
+        old = [row for row in rows if row.key != (anchor.NAME,) and keys.key_id_of(row.value) != keys.purpose_key_id(purpose, ring.newest)]
         if old:
             places = [[table, row.key[0], "value"] for row in old]
             task = await core.child.run(
@@ -136,9 +135,9 @@ async def _carry_wrapped(core: Core, kind: str, purpose: str, table: str, moved:
 
 
 async def _carry_blind(core: Core, moved: int) -> int:
-    store, done = core.vault.store, 0
+    done = 0
     after: tuple[str, ...] = ()
-    while rows := await store.scan("blind", (), after, PAGE):
+    while rows := await core.vault.store.scan("blind", (), after, PAGE):
         after = rows[-1].key
         newest = core.vault.ring.newest.to_bytes(4, "big")
         old = [row for row in rows if row.value[:4] != newest]
@@ -170,7 +169,7 @@ async def _write(core: Core, changes: list[Change], stage: str, moved: int) -> i
     note = core.vault.put_state("rotation", Rotation(moved + len(changes), stage, core.vault.ring.newest), kept.version)
     mine = ("rotation",)
     try:
-        await core.vault.store.write([*(each for each in changes if each.key != mine or each.kind != "state"), note])
+        await core.vault.write([*(each for each in changes if each.key != mine or each.kind != "state"), note])
     except Refused as lost:
         if lost.code != "stale":
             raise

@@ -129,7 +129,7 @@ async def sign_checkpoint(core: Core, ask: SignCheckpoint) -> Signed:
         changes = [vault.put_state("log", Tree(tuple(frontier), root, ask.size), version)]
         changes.append(Change("checkpoint", (f"{ask.size:016d}",), note))
         # If we crash before this returns, the note was never seen; after it, nothing shorter or other is signed again.
-        await vault.store.write(changes)
+        await vault.write(changes)
         core.last_signed = ask.size
         return Signed(note.decode())
 
@@ -174,6 +174,6 @@ async def sign_event(core: Core, ask: SignEvent) -> EventSignature:
         await approved(core, ask.approved, SIGNED_EVENTS[event.type], about)
     if event.head.seq < kept.value.seq or (event.head.seq == kept.value.seq and kept.version and payload != kept.value.payload):
         raise Refused("event_signed_otherwise", "event", seq=event.head.seq)
-    await vault.store.write([vault.put_state(f"signed/{about}", SignedUpTo(ask.approved, payload, event.head.seq), kept.version)])
+    await vault.write([vault.put_state(f"signed/{about}", SignedUpTo(ask.approved, payload, event.head.seq), kept.version)])
     key = await signer(core, OPERATOR)
     return EventSignature(key.vkey.name, key.sign(event.payload))

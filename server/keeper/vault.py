@@ -1,12 +1,14 @@
 """The unsealed keeper's memory and its sealed rows: named states, credentials, data keys. Every row opens at its own place only.
 
-A row that somebody writes into the database by hand does not open; one that is copied from another place does not open. A state is a frozen
+A row that somebody writes into the database by hand does not open; one that is copied from another place does not open; one that was
+the keeper's own some time ago is not what it remembers (`anchor`). A state is a frozen
 value with a shape; changing one is a compare-and-set of its version. Data keys are named by their object, made when first needed, kept in
 memory while unsealed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +17,16 @@ from typing import Any, Generic, TypeVar
 from drawing.canonical import TH, dumps, loads
 from drawing.errors import Refused
 from drawing.model import shape_of
+from server.keeper import anchor
+from server.keeper.anchor import Anchor
 from server.keeper.keys import ID, KEY, Chance, Keyring, Place, Secret
 from server.keeper.passkeys import Credential
-from server.keeper.store import NEW, Change, KeeperStore, Row
+from server.keeper.store import NEW, Change, KeeperStore, Key, Row
 
 T = TypeVar("T")
 PASS_SECONDS = 12 * 3600  # security.md 3: a login's absolute end
 MAX_CACHED = 20_000
+_PAGE = 2_000
 FOREVER = 0  # no time before which an object stays shut
 
 
@@ -67,20 +72,98 @@ class Vault:
         self.store = store
         self.chance = chance
         self._data_keys: dict[bytes, DataKey] = {}
+        self._anchor: Anchor | None = None
+        self._writing = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"Vault({self.ring})"
+
+    # Reading and writing -------------------------------------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Reads all rows of the keeper's own and compares them with their sum. Raises Refused("keeper_rows_altered")."""
+        async with self._writing:
+            await self._load()
+
+    async def _load(self) -> None:
+        before, self._anchor = self._anchor, None
+        made = Anchor((await self._anchor_key()).key)
+        (row,) = await self.store.read("state", [(anchor.NAME,)])
+        kept = anchor.EMPTY if row is None else self.read_state(anchor.Sum, row)
+        for kind in anchor.KINDS:
+            after: Key = ()
+            while rows := await self.store.scan(kind, (), after, _PAGE):
+                made.add(kind, rows)
+                after = rows[-1].key
+        made.number = kept.number
+        if made.after([]).sum != kept.sum or (before is not None and kept.number < before.number):
+            raise Refused("keeper_rows_altered", "keeper")
+        self._anchor = made
+
+    async def _anchor_key(self) -> DataKey:
+        """Made with the first row of all; it is one of the rows that it counts."""
+        key_id = object_key_id("keeper:anchor")
+        (row,) = await self.store.read("key", [(key_id.hex(),)])
+        if row is not None:
+            return self.unwrap(key_id, row.value)
+        made = DataKey(key_id, Secret(self.chance(KEY)), "keeper:anchor", FOREVER)
+        change = Change("key", (key_id.hex(),), self.wrap(made), NEW)
+        total = Anchor(made.key).after([change])
+        await self.store.write([change, self.put_state(anchor.NAME, total, NEW)])
+        return made
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """All or nothing, with the sum. Raises Refused("stale"), and where the store fell silent in between it looks again before it goes on."""
+        async with self._writing:
+            if self._anchor is None:
+                await self._load()
+            held = self._anchor
+            assert held is not None
+            try:
+                await self.store.write([*changes, self.put_state(anchor.NAME, held.after(changes), None)])
+            except Refused as wrong:
+                if wrong.code != "stale":
+                    self._anchor = None  # written or not: nobody knows until the rows are read
+                raise
+            except BaseException:
+                self._anchor = None
+                raise
+            held.written(changes)
+
+    async def row(self, kind: str, key: Key) -> Row | None:
+        """A row of the keeper's own, as it last wrote it. Raises Refused("keeper_rows_altered")."""
+        (row,) = await self.store.read(kind, [key])
+        if self._anchor is not None and self._anchor.fits(kind, key, row):
+            return row
+        async with self._writing:  # perhaps it was just being written
+            if self._anchor is None:
+                await self._load()
+            (row,) = await self.store.read(kind, [key])
+            assert self._anchor is not None
+            if not self._anchor.fits(kind, key, row):
+                raise Refused("keeper_rows_altered", f"{kind}/{'/'.join(key)}")
+            return row
+
+    async def scan(self, kind: str, prefix: Key, after: Key, limit: int) -> list[Row]:
+        """As the store's, of rows that are as the keeper last wrote them."""
+        rows = await self.store.scan(kind, prefix, after, limit)
+        return [found for each in rows if (found := await self._same(kind, each)) is not None]
+
+    async def _same(self, kind: str, row: Row) -> Row | None:
+        if self._anchor is not None and self._anchor.fits(kind, row.key, row):
+            return row
+        return await self.row(kind, row.key)
 
     # Named states ---------------------------------------------------------------------------------------------------------------------
 
     async def state(self, cls: type[T], name: str, empty: T) -> Kept[T]:
         """A state, or the empty one. Raises Refused where its row does not open."""
-        (row,) = await self.store.read("state", [(name,)])
+        row = await self.row("state", (name,))
         return Kept(empty, NEW) if row is None else Kept(self.read_state(cls, row), row.version)
 
     async def states(self, cls: type[T], prefix: str, most: int = 200) -> dict[str, T]:
         """States whose name begins with a prefix, by the rest of the name; at most `most`."""
-        rows = await self.store.scan("state", (), (prefix,), most)
+        rows = await self.scan("state", (), (prefix,), most)
         return {row.key[0].removeprefix(prefix): self.read_state(cls, row) for row in rows if row.key[0].startswith(prefix)}
 
     def read_state(self, cls: type[T], row: Row) -> T:
@@ -91,7 +174,7 @@ class Vault:
         return Change("state", (name,), self._write(Place("keeper_state", name, "value"), value), version)
 
     async def credential(self, key: str) -> Kept[Credential] | None:
-        (row,) = await self.store.read("credential", [(key,)])
+        row = await self.row("credential", (key,))
         if row is None:
             return None
         return Kept(self._read(Credential, Place("keeper_credential", key, "value"), row.value), row.version)
@@ -111,7 +194,7 @@ class Vault:
         """Raises Refused("no_such_key") where an object has none, or no longer."""
         if key_id in self._data_keys:
             return self._data_keys[key_id]
-        (row,) = await self.store.read("key", [(key_id.hex(),)])
+        row = await self.row("key", (key_id.hex(),))
         if row is None:
             raise Refused("no_such_key", "")
         return self._keep(self.unwrap(key_id, row.value))
@@ -128,7 +211,7 @@ class Vault:
             made = DataKey(key_id, Secret(self.chance(KEY)), name, not_before)
             try:
                 # If we crash before this returns, nothing was sealed under the key; after it, the key is durable before what it seals.
-                await self.store.write([Change("key", (key_id.hex(),), self.wrap(made), NEW)])
+                await self.write([Change("key", (key_id.hex(),), self.wrap(made), NEW)])
             except Refused as lost:
                 if lost.code != "stale":
                     raise
@@ -178,8 +261,3 @@ class Vault:
 
     def _mac(self, body: str, generation: int) -> str:
         return hmac.digest(self.ring.purpose("pass", generation).raw, body.encode(), "sha256").hex()
-
-
-def changed(changes: Sequence[Change | None]) -> list[Change]:
-    """Those that there are."""
-    return [each for each in changes if each is not None]

@@ -6,6 +6,7 @@ import re
 import secrets
 import sqlite3
 import time
+from contextlib import nullcontext as nothing
 from pathlib import Path
 
 import pytest
@@ -465,24 +466,82 @@ def test_checkpoints_extend_the_last_one_or_are_not_signed(tmp_path):
         run(after_a_restart("checkpoint_shrinks"))
 
 
-def test_a_state_that_went_back_is_noticed_by_the_running_keeper(tmp_path):
+def test_a_row_put_back_is_noticed_by_the_running_keeper_and_by_the_next(tmp_path):
+    """Each kind of row as it once was: a role that was taken away, a used code, a passkey's count, the last signed tree, a key."""
     house = House(tmp_path, demo=True)
+
+    def rows(sql, *values):
+        with sqlite3.connect(house.folder / "keeper.db", timeout=10) as db:
+            found = db.execute(sql, values).fetchall()
+        db.close()
+        return found
 
     async def walk():
         async with house.client() as keeper:
+            await house.administrators(keeper)
+            await house.member(keeper, "clerk", "draw_clerk")
+            secret = await keeper.enrol_totp("t")
             edit(house, "INSERT INTO log_leaf (leaf) VALUES (?)", b"one")
             await keeper.sign_checkpoint(*tree_of(house))
-            with sqlite3.connect(house.folder / "keeper.db") as db:
-                (old,) = db.execute("SELECT value FROM keeper_state WHERE name = 'log'").fetchone()
-            db.close()
+            before = {
+                (table, key): value
+                for table in ("keeper_state", "keeper_credential")
+                for key, value in rows(f"SELECT {'name' if table == 'keeper_state' else 'id'}, value FROM {table}")
+            }
+            await keeper.check_totp("t", house.code(secret), LOGIN)
+            await house.login(keeper, "clerk")
+            await house.grant(keeper, "clerk", "agency")
             edit(house, "INSERT INTO log_leaf (leaf) VALUES (?)", b"two")
             await keeper.sign_checkpoint(*tree_of(house))
-            edit(house, "UPDATE keeper_state SET value = ? WHERE name = 'log'", old)
-            with refused("log_rolled_back"):
-                await keeper.sign_checkpoint(*tree_of(house))
+            credential = (await keeper.person_status("clerk")).passkeys[0].credential
+            return before, credential, house.code(secret)
+
+    async def asked(table, key, code):
+        async with house.client() as keeper:
+            match table, key:
+                case _, "grants/clerk":
+                    await keeper.person_status("clerk")
+                case _, "totp/t":
+                    await keeper.check_totp("t", code, LOGIN)
+                case _, "log":
+                    await keeper.key_status()
+                case _:
+                    await house.login(keeper, "clerk")
 
     with house.running():
-        run(walk())
+        before, credential, code = run(walk())
+        tried = [("keeper_state", "grants/clerk"), ("keeper_state", "totp/t"), ("keeper_state", "log"), ("keeper_credential", credential)]
+        for table, key in tried:
+            column = "name" if table == "keeper_state" else "id"
+            ((now,),) = rows(f"SELECT value FROM {table} WHERE {column} = ?", key)
+            assert now != before[table, key]
+            for value in (before[table, key], None):  # put back; removed
+                if value is None:
+                    edit(house, f"DELETE FROM {table} WHERE {column} = ?", key)
+                else:
+                    edit(house, f"UPDATE {table} SET value = ? WHERE {column} = ?", value, key)
+                with refused("keeper_rows_altered"):
+                    run(asked(table, key, code))
+            edit(house, f"INSERT INTO {table} VALUES (?, ?, 7)", key, now)
+            with pytest.raises(Refused, match="totp_used") if key == "totp/t" else nothing():
+                run(asked(table, key, code))
+    for table, key in tried:
+        column = "name" if table == "keeper_state" else "id"
+        ((now,),) = rows(f"SELECT value FROM {table} WHERE {column} = ?", key)
+        edit(house, f"UPDATE {table} SET value = ? WHERE {column} = ?", before[table, key], key)
+        with pytest.raises(AssertionError, match="keeper_rows_altered"):
+            house.start()
+        house.process.wait()
+        house.process.stdout.close()
+        edit(house, f"UPDATE {table} SET value = ? WHERE {column} = ?", now, key)
+    ((old,),) = rows("SELECT value FROM keeper_state WHERE name = 'anchor'")
+    edit(house, "DELETE FROM keeper_state WHERE name = 'grants/clerk'")
+    edit(house, "DELETE FROM keeper_state WHERE name = 'anchor'")
+    with pytest.raises(AssertionError, match="keeper_rows_altered"):
+        house.start()
+    house.process.wait()
+    house.process.stdout.close()
+    assert old
 
 
 def test_the_operator_s_key_signs_an_event_of_an_approved_attempt_once(house):
