@@ -79,6 +79,7 @@ class Door:
             await _until_read(reader, writer)
             return
         calls: set[asyncio.Task[None]] = set()
+        last_words: Refused | None = None
         lock, room = asyncio.Lock(), asyncio.Semaphore(MOST_CALLS)
         try:
             while True:
@@ -88,9 +89,7 @@ class Door:
                         break
                     request = request_of(value)
                 except Refused as refused:
-                    async with lock:
-                        writer.write(refusal_frame(0, refused))  # where a frame begins is not known any more
-                    await _until_read(reader, writer)
+                    last_words = refused  # where the next frame begins is not known any more
                     break
                 await room.acquire()
                 call = asyncio.create_task(self._call(request, roles, writer, lock))
@@ -101,6 +100,9 @@ class Door:
         finally:
             if calls:  # what was begun is finished: its caller may ask again and must find it whole
                 await asyncio.wait(calls)
+        if last_words is not None:
+            writer.write(refusal_frame(0, last_words))
+            await _until_read(reader, writer)
 
     async def _call(self, request: Request, roles: frozenset[str], writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
         try:
