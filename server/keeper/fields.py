@@ -25,7 +25,7 @@ from server.keeper.vault import FOREVER, DataKey, object_key_id
 from server.keeper.verbs import At, BlindIndex, Done, Field, Found, Opened, OpenFields, SealFields, SearchNames, Value
 
 _INLINE = 65_536  # bytes sealed or opened without the child: 200 values of a few hundred bytes take 5 ms
-_PAGE = 2_000
+_PAGE = 1_000
 _INDEX = "name"  # the column of an index row
 MOST_INDEXED = 200_000
 

@@ -97,6 +97,7 @@ class Keeper:
         if not check.version:
             await vault.write([vault.put_state(_CHECK, _NO_STATUS, 0)])
         self.core.opened, self.core.kept_vault = opened, vault
+        self.core.shares = Shares(self.core.file)  # a share that came meanwhile is not kept
         for role in (signing.LOG, signing.OPERATOR):
             await signing.signer(self.core, role)
         if await rotation.unfinished(self.core):

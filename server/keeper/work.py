@@ -140,16 +140,6 @@ def reblind(task: Json) -> Json:
     }
 
 
-def wait(task: Json) -> Json:
-    """Works for as long as it is told: what a test of patience asks for."""
-    import time
-
-    end = time.monotonic() + min(task["milliseconds"], 10_000) / 1000
-    while time.monotonic() < end:
-        sum(range(1000))
-    return {}
-
-
 TASKS: Mapping[str, Callable[[Json], Json]] = {
     "index_entries": index_entries,
     "open_many": open_many,
@@ -157,7 +147,6 @@ TASKS: Mapping[str, Callable[[Json], Json]] = {
     "rewrap": rewrap,
     "seal_many": seal_many,
     "search": search,
-    "wait": wait,
 }
 
 

@@ -6,6 +6,7 @@ python -m tests.server.keeper.run FOLDER     (settings in FOLDER/keeper.json)
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -44,6 +45,8 @@ if given.get("still"):
         """As if the rotation were slow: both generations are there."""
 
     rotation.run = nothing
+if given.get("most_file"):  # a disk that is full: no file of ours grows beyond this
+    resource.setrlimit(resource.RLIMIT_FSIZE, (given["most_file"], resource.RLIM_INFINITY))
 rotation.PAGE = given.get("page", rotation.PAGE)
 rates = {each: verb.rate for each, verb in VERBS.items()} if given.get("rates") else {each: Rate(1e9, 1 << 30) for each in VERBS}
 peers = {int(uid): frozenset(roles) for uid, roles in given.get("peers", {str(os.getuid()): list(CALLERS)}).items()}

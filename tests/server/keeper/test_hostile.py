@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import random
@@ -98,7 +99,8 @@ def test_a_peer_of_another_user_is_refused_even_if_the_folder_lets_it_in(tmp_pat
 
 def spoilt(chance):
     """A frame, or what somebody takes for one."""
-    good = frames.encode({"id": chance.randrange(1000), "params": {}, "verb": chance.choice(list(VERBS))})
+    verbs = [each for each in VERBS if each != "seal"]  # which is heard, and does what it says
+    good = frames.encode({"id": chance.randrange(1000), "params": {}, "verb": chance.choice(verbs)})
     body = good[4:]
     match chance.randrange(14):
         case 0:
@@ -132,7 +134,7 @@ def spoilt(chance):
                 {
                     "id": 1,
                     "params": {chance.choice(["a", "", "\u0000", "é"]): chance.choice([1, "x", [1, 2], "\ud800"])},
-                    "verb": chance.choice(list(VERBS)),
+                    "verb": chance.choice(verbs),
                 },
                 separators=(",", ":"),
                 sort_keys=True,
@@ -152,26 +154,20 @@ def test_malformed_frames_end_their_connection_and_nothing_else(tmp_path):
     frames_sent = counts("malformed frames", 10_000, 100_000)
     chance = random.Random(20261125)
     with house.running():
-        closed = 0
-        end = None
+        told = 0
         for _ in range(frames_sent):
-            if end is None:
-                end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
                 end.connect(str(house.socket))
-                end.settimeout(5)
-            try:
-                end.sendall(spoilt(chance))
-                if chance.randrange(3) == 0:
+                end.settimeout(30)
+                with contextlib.suppress(ConnectionError):
+                    for _ in range(chance.choice((1, 1, 1, 3))):
+                        end.sendall(spoilt(chance))
                     end.shutdown(socket.SHUT_WR)
-                    while end.recv(65_536):
-                        pass
-                    raise ConnectionResetError
-            except (ConnectionError, OSError):
-                end.close()
-                end = None
-                closed += 1
-        if end is not None:
-            end.close()
+                heard = b""
+                with contextlib.suppress(ConnectionError):
+                    while data := end.recv(65_536):
+                        heard += data
+                told += b"refused" in heard
         assert house.process.poll() is None
 
         async def still_there():
@@ -181,7 +177,8 @@ def test_malformed_frames_end_their_connection_and_nothing_else(tmp_path):
         run(still_there())
         log = (tmp_path / "log").read_text()
         assert "failed" not in log and "Traceback" not in log, log[-2000:]
-        print(f"{frames_sent} malformed frames over {closed} connections, the keeper answers")
+        print(f"{frames_sent} connections with malformed frames, {told} told why, the keeper answers")
+        assert told > 0.8 * frames_sent
 
 
 def test_frames_of_known_parameters_with_one_wrong_are_refused_never_failed(tmp_path):

@@ -1,10 +1,14 @@
 """The keeper as its callers see it: a real process, its socket, its rules."""
 
 import asyncio
+import dataclasses
 import json
 import re
+import resource
 import secrets
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import nullcontext as nothing
 from pathlib import Path
@@ -693,6 +697,160 @@ def test_a_client_finds_a_keeper_that_came_back_and_says_when_none_is_there(tmp_
 
     run(walk())
     assert house.stop() == 0 and not house.socket.exists()
+
+
+def test_a_full_disk_is_a_refusal_and_ends_when_there_is_room_again(tmp_path):
+    house = House(tmp_path, demo=True)
+
+    async def walk():
+        async with house.client() as keeper:
+            await house.administrators(keeper)
+            await house.member(keeper, "clerk", "draw_clerk")
+            kept = []
+            for n in range(5_000):
+                try:
+                    await keeper.seal_fields("person:c1:f", [field(f"f{n}", "name", f"{n}" * 50)])
+                except Refused as full:
+                    assert full.code == "store_unavailable"
+                    break
+                kept.append(n)
+            else:
+                raise AssertionError
+            for _ in range(3):
+                with refused("store_unavailable"):
+                    await keeper.enrol_totp("t")
+            assert not (await keeper.status()).sealed
+            resource.prlimit(house.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            await keeper.enrol_totp("t")
+            token = await house.login(keeper, "clerk")
+            for at in range(0, len(kept), 150):
+                some = kept[at : at + 150]
+                got = await keeper.open_fields(token, LOGIN, "查", [At("name", f"f{n}", "person") for n in some])
+                assert got == [(f"{n}" * 50).encode() for n in some]
+            print(f"disk full after {len(kept)} writes: refused, none of them lost, recovered without a restart")
+
+    with house.running(most_file=700_000):
+        run(walk())
+    with house.running():
+        pass
+
+
+def test_the_command_starts_and_stops_a_keeper(tmp_path):
+    house = House(tmp_path, demo=True)
+    command = [sys.executable, "-m", "server.keeper.process", "--socket", str(house.socket), "--store", str(tmp_path / "keeper.db")]
+    command += [
+        "--sealed",
+        str(tmp_path / "sealed"),
+        "--rp-id",
+        "lotroom.test",
+        "--origin",
+        "https://lotroom.test",
+        "--log-origin",
+        "lotroom.test/log",
+    ]
+    refused_to = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused_to.returncode == 1 and "demo_root" in refused_to.stderr and not house.socket.exists()
+    house.process = subprocess.Popen([*command, "--insecure-demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert house.process.stdout.readline() == b"ready\n"
+
+    async def walk():
+        async with house.client() as keeper:
+            status = await keeper.status()
+            assert status.demo and not status.sealed
+            await house.administrators(keeper)
+
+    run(walk())
+    began = time.monotonic()
+    house.process.stderr.close()
+    assert house.stop() == 0 and time.monotonic() - began < 5
+
+
+def test_a_stop_in_the_middle_of_long_work_is_quick_and_loses_nothing(tmp_path):
+    house = House(tmp_path, demo=True)
+    done = []
+
+    async def walk():
+        async with house.client() as keeper:
+            await house.administrators(keeper)
+
+            async def write(n):
+                try:
+                    await keeper.seal_fields(f"person:c1:{n}", [field(f"{n}-{k}", "name", f"欧阳{n}{k}", index="name") for k in range(100)])
+                    done.append(n)
+                except Refused as lost:
+                    assert lost.code == "keeper_missing"
+
+            async def stop():
+                await asyncio.sleep(0.5)
+                house.process.terminate()
+
+            await asyncio.gather(stop(), *(write(n) for n in range(60)))
+
+    house.start()
+    run(walk())
+    began = time.monotonic()
+    assert house.process.wait(10) == 0
+    took = time.monotonic() - began
+    house.process.stdout.close()
+    with sqlite3.connect(tmp_path / "keeper.db") as db:
+        (rows,) = db.execute("SELECT count(*) FROM annex WHERE table_name = 'person'").fetchone()
+    db.close()
+    assert rows >= 100 * len(done) and took < 6
+    print(f"stopped {took:.1f} s after the last answer; {len(done)} batches acknowledged, {rows} rows there")
+
+
+def test_a_child_that_dies_is_a_refusal_and_the_next_task_has_another():
+    from server.keeper.child import Child
+
+    async def walk():
+        child = Child()
+        names = ["欧阳锋".encode().hex()] * 20_000
+        working = asyncio.create_task(child.run("index_entries", values=names))
+        await asyncio.sleep(0.3)
+        child._process.kill()
+        with refused("keeper_failed"):
+            await working
+        assert len((await child.run("index_entries", values=names[:3]))["values"]) == 3
+        with refused("keeper_failed"):
+            await child.run("unknown")
+        with refused("keeper_failed"):
+            await child.run("index_entries")
+        with pytest.raises(TypeError):
+            await child.run("index_entries", values=[b"bytes"])
+        cut = asyncio.create_task(child.run("index_entries", values=names))
+        await asyncio.sleep(0.3)
+        cut.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cut
+        assert len((await child.run("index_entries", values=names[:2]))["values"]) == 2
+        await child.close()
+
+    run(walk())
+
+
+def test_the_page_about_the_keeper_has_its_tables_as_they_are():
+    from server.keeper.rules import APPROVALS, OBJECTS, SIGNED_EVENTS
+
+    page = Path("docs/keeper.md").read_text("utf-8")
+    rows = {
+        (cells[0].strip("` "), len(cells)): [each.strip() for each in cells[1:]]
+        for cells in (line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| `"))
+    }
+    for verb, table in VERBS.items():
+        takes, gives, rate, who = rows.pop((verb, 5))
+        assert takes == ", ".join(f"`{each.name}`" for each in dataclasses.fields(table.params)) or (
+            takes,
+            len(dataclasses.fields(table.params)),
+        ) == ("-", 0), verb
+        assert gives == (", ".join(f"`{each.name}`" for each in dataclasses.fields(table.result)) or "-"), verb
+        assert rate == f"{table.rate.each:g}/s, {table.rate.burst}", verb
+        assert who == ", ".join(sorted(table.who)) + ("; while sealed" if table.sealed else ""), verb
+    for action, needed in APPROVALS.items():
+        assert rows.pop((action, 2)) == ["; ".join(" or ".join(sorted(roles)) for roles in needed)], action
+    for kind, table in OBJECTS.items():
+        assert rows.pop((kind, 4)) == [", ".join(sorted(table.roles)), "yes" if table.own else "no", table.action or "-"], kind
+    assert not rows
+    assert all(f"`{each}`" in page for each in SIGNED_EVENTS)
 
 
 def test_a_long_answer_comes_in_pieces(house):
