@@ -134,11 +134,11 @@ async def approvals_of(core: Core, ask: ApprovalsOf) -> Approvals:
     return Approvals(tuple(sorted(found)), ok, ask.subject, used)
 
 
-async def approved(core: Core, subject_id: bytes, action: str, about: str) -> Subject:
-    """The subject, if it is of this action and object and approved by enough people, now. Raises Refused("not_approved")."""
+async def approved(core: Core, subject_id: bytes, action: str, about: str, least: int = 0) -> Subject:
+    """The subject, if it is of this action and object and approved now by the people it needs, `least` in number. Raises Refused("not_approved")."""
     found = await _so_far(core.vault, subject_id)
     subject = next(iter(found.values())).subject if found else None
-    if subject is None or subject.action != action or subject.object != about or not await _enough_now(core, found):
+    if subject is None or subject.action != action or subject.object != about or not await _enough_now(core, found, least):
         raise Refused("not_approved", "approved", action=action)
     return subject
 
@@ -151,10 +151,11 @@ async def use(core: Core, subject_id: bytes, action: str, about: str) -> Change:
     return core.vault.put_state(f"used/{subject_id.hex()}", Used(core.clock()), NEW)
 
 
-async def _enough_now(core: Core, found: dict[str, Approval]) -> bool:
+async def _enough_now(core: Core, found: dict[str, Approval], least: int = 0) -> bool:
     subject = next(iter(found.values())).subject
     by = {person: (await grants_of(core.vault, person)).value for person in found}
-    return core.clock() < subject.expires and enough(subject.action, subject.centre, by)
+    able = [person for person, grants in by.items() if grants.holds(frozenset().union(*APPROVALS[subject.action]), subject.centre)]
+    return len(able) >= least and core.clock() < subject.expires and enough(subject.action, subject.centre, by)
 
 
 async def _so_far(vault: Vault, subject_id: bytes) -> dict[str, Approval]:

@@ -153,9 +153,9 @@ class Keeper:
     async def bootstrap(self, secret: str) -> v.BootstrapGrant:
         return await self.ask(v.Bootstrap(secret))
 
-    async def seal_fields(self, about: str, fields: list[v.Field], not_before: int = 0) -> None:
+    async def seal_fields(self, about: str, fields: list[v.Field], not_before: int = 0, least: int = 0) -> None:
         """At most 200 fields together, and at most a frame."""
-        await self.ask(v.SealFields(tuple(fields), not_before, about))
+        await self.ask(v.SealFields(tuple(fields), least, not_before, about))
 
     async def open_fields(
         self, token: str, login: bytes, reason: str, fields: list[v.At], approved: bytes | None = None

@@ -59,7 +59,7 @@ async def seal_fields(core: Core, ask: SealFields) -> Done:
     places = [Place(each.table, each.row, each.column) for each in ask.fields]
     if kind is OBJECTS["names"] or len(set(places)) != len(places):
         raise Refused("unknown_object", "object", kinds=", ".join(OBJECTS))
-    key = await core.vault.make_data_key(ask.object, ask.not_before)
+    key = await core.vault.make_data_key(ask.object, ask.not_before, ask.least)
     envelopes = await _seal(core, key, places, [each.value for each in ask.fields])
     changes = [Change("annex", (each.table, each.row, each.column), value) for each, value in zip(places, envelopes, strict=True)]
     changes += _blind_changes(core, ask.fields)
@@ -142,7 +142,7 @@ async def _may_open(core: Core, key: DataKey, person: str, subject: bytes | None
     if kind.action:
         if subject is None:
             raise Refused("not_approved", "approved", action=kind.action)
-        await approved(core, subject, kind.action, key.object)
+        await approved(core, subject, kind.action, key.object, key.least)
 
 
 async def _open(core: Core, rows: list[Row], held: dict[bytes, DataKey]) -> list[bytes]:

@@ -85,7 +85,6 @@ class Beginning:
 
     done: Annotated[tuple[str, ...], many(choice(*ADMINS), 0, 3)]
     grant: Annotated[bytes, digest]
-    people: Annotated[tuple[str, ...], many(text(64), 0, 3)]
     until: Annotated[int, time]
 
 
@@ -197,7 +196,7 @@ async def enrol_passkey_options(core: Core, ask: EnrolPasskeyOptions) -> Challen
     if (ask.bootstrap is None) != (ask.role is None):
         raise Refused("bootstrap_refused", "bootstrap")
     if ask.bootstrap is not None and ask.role is not None:
-        await _beginning(core, ask.bootstrap, ask.role, ask.person)
+        await _beginning(core, ask.bootstrap, ask.role)
     challenge = vault.chance(32)
     known = tuple(each.id for each in await passkeys_of(vault, ask.person))
     core.challenges.add(challenge, "enrol", ask.person, now, (ask.bootstrap, ask.role))
@@ -276,7 +275,7 @@ async def bootstrap(core: Core, ask: Bootstrap) -> BootstrapGrant:
     if not hmac.compare_digest(bootstrap_digest(ask.secret), root.bootstrap) or now >= root.bootstrap_until:
         raise Refused("bootstrap_refused", "bootstrap")
     grant = vault.chance(ID)
-    value = Beginning((), TH("lotroom/v1/bootstrap-grant", grant), (), now + BOOTSTRAP_SECONDS)
+    value = Beginning((), TH("lotroom/v1/bootstrap-grant", grant), now + BOOTSTRAP_SECONDS)
     try:
         await vault.write([vault.put_state("bootstrap", value, NEW), leaf("bootstrap", now)])
     except Refused as lost:
@@ -284,21 +283,21 @@ async def bootstrap(core: Core, ask: Bootstrap) -> BootstrapGrant:
     return BootstrapGrant(grant, ADMINS, value.until)
 
 
-async def _beginning(core: Core, grant: bytes, role: str, person: str) -> Kept[Beginning]:
-    kept = await core.vault.state(Beginning, "bootstrap", Beginning((), _NOBODY, (), 0))
+async def _beginning(core: Core, grant: bytes, role: str) -> Kept[Beginning]:
+    kept = await core.vault.state(Beginning, "bootstrap", Beginning((), _NOBODY, 0))
     right = hmac.compare_digest(TH("lotroom/v1/bootstrap-grant", grant), kept.value.grant) and core.clock() < kept.value.until
-    if not right or role not in ADMINS or role in kept.value.done or person in kept.value.people:
+    if not right or role not in ADMINS or role in kept.value.done:
         raise Refused("bootstrap_refused", "bootstrap")
     return kept
 
 
 async def _first_of_all(core: Core, asked: Open) -> list[Change]:
     grant, role = asked.about
-    kept = await _beginning(core, grant, role, asked.person)
+    kept = await _beginning(core, grant, role)
     has = await grants_of(core.vault, asked.person)
-    if has.value.grants:
+    if has.value.grants:  # three different people, and nobody who is anything already
         raise Refused("bootstrap_refused", "bootstrap")
-    done = replace(kept.value, done=(*kept.value.done, role), people=(*kept.value.people, asked.person))
+    done = replace(kept.value, done=(*kept.value.done, role))
     return [
         core.vault.put_state("bootstrap", done, kept.version),
         core.vault.put_state(f"grants/{asked.person}", Grants((Grant(EVERYWHERE, role),)), has.version),

@@ -40,12 +40,13 @@ class Kept(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """The key of one object; `not_before`: until then nothing of it opens for anybody."""
+    """The key of one object. `not_before`: until then nothing of it opens for anybody; `least`: so many people must have approved it, or more."""
 
     id: bytes
     key: Secret
     object: str
     not_before: int
+    least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Vault:
         (row,) = await self.store.read("key", [(key_id.hex(),)])
         if row is not None:
             return self.unwrap(key_id, row.value)
-        made = DataKey(key_id, Secret(self.chance(KEY)), "keeper:anchor", FOREVER)
+        made = DataKey(key_id, Secret(self.chance(KEY)), "keeper:anchor", FOREVER, 0)
         change = Change("key", (key_id.hex(),), self.wrap(made), NEW)
         total = Anchor(made.key).after([change])
         await self.store.write([change, self.put_state(anchor.NAME, total, NEW)])
@@ -199,8 +200,8 @@ class Vault:
             raise Refused("no_such_key", "")
         return self._keep(self.unwrap(key_id, row.value))
 
-    async def make_data_key(self, name: str, not_before: int = FOREVER) -> DataKey:
-        """The object's key, made where there is none. The first maker says when it may open; nobody says it again."""
+    async def make_data_key(self, name: str, not_before: int = FOREVER, least: int = 0) -> DataKey:
+        """The object's key, made where there is none. The first maker says when and with how many it opens; nobody says it again."""
         key_id = object_key_id(name)
         for _ in range(3):
             try:
@@ -208,7 +209,7 @@ class Vault:
             except Refused as missing:
                 if missing.code != "no_such_key":
                     raise
-            made = DataKey(key_id, Secret(self.chance(KEY)), name, not_before)
+            made = DataKey(key_id, Secret(self.chance(KEY)), name, not_before, least)
             try:
                 # If we crash before this returns, nothing was sealed under the key; after it, the key is durable before what it seals.
                 await self.write([Change("key", (key_id.hex(),), self.wrap(made), NEW)])
@@ -220,15 +221,16 @@ class Vault:
         raise Refused("stale", "key")
 
     def wrap(self, key: DataKey) -> bytes:
-        plain = Secret(key.key.raw + key.not_before.to_bytes(8, "big") + key.object.encode())
+        plain = Secret(key.key.raw + key.not_before.to_bytes(8, "big") + key.least.to_bytes(1, "big") + key.object.encode())
         return self.ring.seal("kek", Place("wrapped_key", key.id.hex(), "value"), plain, self.chance)
 
     def unwrap(self, key_id: bytes, envelope: bytes) -> DataKey:
         plain = Secret(self.ring.open("kek", Place("wrapped_key", key_id.hex(), "value"), envelope))
-        name = plain.raw[KEY + 8 :].decode()
+        name = plain.raw[KEY + 9 :].decode()
         if object_key_id(name) != key_id:
             raise Refused("sealed_value_altered", f"wrapped_key/{key_id.hex()}")
-        return DataKey(key_id, Secret(plain.raw[:KEY]), name, int.from_bytes(plain.raw[KEY : KEY + 8], "big"))
+        not_before, least = int.from_bytes(plain.raw[KEY : KEY + 8], "big"), plain.raw[KEY + 8]
+        return DataKey(key_id, Secret(plain.raw[:KEY]), name, not_before, least)
 
     def _keep(self, key: DataKey) -> DataKey:
         if len(self._data_keys) >= MAX_CACHED:

@@ -108,9 +108,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class SealFields(Ask[Done]):
-    """`object` is `kind:centre:id`; `not_before` counts when the object is new: until then it opens for nobody."""
+    """`object` is `kind:centre:id`. When it is new: until `not_before` it opens for nobody, and then after `least` approvals at least."""
 
     fields: Annotated[tuple[Field, ...], many(nested(Field), 1, MOST_FIELDS)]
+    least: Annotated[int, whole(0, 16)]
     not_before: Annotated[int, time]
     object: Annotated[str, word]
 

@@ -82,7 +82,7 @@ class Day:
             asked = await self.ask(keeper, v.EnrolPasskeyOptions(grant and grant.grant, "某人", role, role))
             if asked:
                 await self.ask(keeper, v.EnrolPasskey(made.create(asked.options), asked.challenge))
-        await self.ask(keeper, v.SealFields((field("e1", "name", NAME, index="equal"),), 0, "person:c1:e1"))
+        await self.ask(keeper, v.SealFields((field("e1", "name", NAME, index="equal"),), 0, 0, "person:c1:e1"))
         totp = await self.ask(keeper, v.EnrolTotp(bytes(32), "e1", ""))
         if totp:
             code = people_code(totp.secret)

@@ -292,6 +292,31 @@ def test_drawn_names_stay_shut_before_their_time_and_without_two_supervisors(hou
     run(walk())
 
 
+def test_a_draw_with_a_threshold_of_three_opens_with_three(house):
+    async def walk():
+        async with house.client() as keeper:
+            await keeper.seal_fields("draw:c1:d3", [field("d3", "seat-1", "王粲", table="draw")], least=3)
+            await keeper.seal_fields("draw:c1:d3", [field("d3", "seat-2", "陈琳", table="draw")], least=0)  # too late to say so
+            await house.member(keeper, "supervisor-c", "supervisor")
+            at = [At("seat-1", "d3", "draw"), At("seat-2", "d3", "draw")]
+            subject = house.subject("unseal", "draw:c1:d3", b"\3" * 32)
+            token = await house.login(keeper, "clerk")
+            for person in ("supervisor-a", "supervisor-b", "supervisor-c"):
+                with refused("not_approved"):
+                    await keeper.open_fields(token, LOGIN, "启封", at, subject.id)
+                await house.approve(keeper, subject, person)
+            assert await keeper.open_fields(token, LOGIN, "启封", at, subject.id) == ["王粲".encode(), "陈琳".encode()]
+            await house.grant(keeper, "supervisor-c", "technician")  # a role that is taken away takes its approval along
+            with refused("not_approved"):
+                await keeper.open_fields(token, LOGIN, "启封", at, subject.id)
+            house.move_clock(3601)
+            token = await house.login(keeper, "clerk")
+            with refused("not_approved"):  # an approval ends
+                await keeper.open_fields(token, LOGIN, "启封", at, subject.id)
+
+    run(walk())
+
+
 def test_names_are_found_by_part_pinyin_and_initials_and_values_by_their_whole(house):
     async def walk():
         async with house.client() as keeper:

@@ -275,7 +275,7 @@ def test_no_secret_is_in_a_repr_a_pickle_or_a_copy():
         opened,
         ring,
         ring.purpose("kek"),
-        DataKey(ID, KEY, "person:c1:x", 0),
+        DataKey(ID, KEY, "person:c1:x", 0, 0),
         SeedSigner("x", KEY),
         Vault(ring, None, None),
         partly,
