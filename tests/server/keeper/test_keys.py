@@ -215,6 +215,10 @@ def test_the_file_is_bound_to_its_custodians_and_every_byte_of_it():
             open_with(changed)
     with pytest.raises(Refused, match="share_wrong"):
         open_with(replace(file, salt=bytes(32)))
+    first, second, *rest = file.custodians
+    swapped = replace(file, custodians=(replace(first, name=second.name), replace(second, name=first.name), *rest))
+    with pytest.raises(Refused, match="share_wrong"):  # a digest is of a share in one person's hands
+        sealed.judge_share(swapped, second.name, ceremony.shares[first.name])
     with pytest.raises(Refused, match=f"unknown_custodian.*{names}"):
         sealed.judge_share(file, "己", ceremony.shares[NAMES[0]])
     older = sealed.make_root(NAMES, 2, 2, 0, secrets.token_bytes)

@@ -1,14 +1,21 @@
 """Rotation of the root under use, and killed at every step there is."""
 
 import asyncio
+import secrets
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
 from drawing.errors import Refused
-from server.keeper import keys, sealed
-from server.keeper.rules import EVERYWHERE
+from server.keeper import keys, rotation, sealed
+from server.keeper.child import Child
+from server.keeper.core import Core, Settings
+from server.keeper.keeper import Keeper
+from server.keeper.passkeys import Site
+from server.keeper.rules import EVERYWHERE, Grant, Grants
+from server.keeper.store import FileStore
 from server.keeper.verbs import At
 from tests.conftest import counts
 from tests.server.keeper.house import LOGIN, NAMES, House, field, run
@@ -162,3 +169,65 @@ def test_a_rotation_killed_at_every_step_goes_on_and_every_row_reads(tmp_path):
         f"killed at {deaths} steps of about {step - 1}, {mixed} of them with rows of both roots; every row read after each and at the end"
     )
     assert deaths >= 5 and mixed
+
+
+# In this process, where a verb can be stopped at its most awkward moment -------------------------------------------------------------------
+
+
+async def with_core(folder, work):
+    """An unsealed keeper without its socket, about to rotate."""
+    ceremony = sealed.make_root((), 1, 1, int(time.time()), secrets.token_bytes, demo=True)
+    sealed.write_sealed(ceremony.file, folder / "sealed", new=True)
+    store = await FileStore.open(folder / "db")
+    settings = Settings(folder / "sealed", Site("x", ("https://x",)), "lotroom.test/log", {})
+    core = Core(settings, store, lambda: int(time.time()), secrets.token_bytes, Child(), ceremony.file, sealed.Shares(ceremony.file), True)
+    keeper = Keeper(core, time.monotonic)
+    try:
+        await keeper.unseal(sealed.open_demo(ceremony.file))
+        for n in range(30):
+            await core.vault.write([core.vault.put_state(f"grants/p{n}", grants(f"c{n}"), 0)])
+        await core.vault.write([core.vault.put_state("rotation", rotation.Rotation(0, "asked", 2), 0)])
+        await work(core)
+    finally:
+        await keeper.close()
+        await store.close()
+
+
+def grants(centre):
+    return Grants((Grant(centre, "agency"),))
+
+
+def test_a_verb_that_began_before_the_new_root_is_waited_for(tmp_path):
+    async def work(core):
+        late = core.vault.put_state("grants/late", grants("late"), 0)  # sealed with the old root, not written yet
+
+        async def verb():
+            await asyncio.sleep(1.5)  # a rotation of 30 rows is long over by then
+            await core.vault.write([late])
+
+        task = asyncio.create_task(verb())
+        await rotation.run(core, lambda: [task])
+        assert task.done() and core.vault.ring.generations == (2,)
+        assert (await core.vault.state(Grants, "grants/late", Grants(()))).value == grants("late")
+        rows = await core.store.scan("state", (), (), 1000)
+        assert {keys.generation_of(keys.key_id_of(row.value)) for row in rows} == {2}
+
+    run(with_core(tmp_path, work))
+
+
+def test_a_row_that_changes_under_the_rotation_s_hands_keeps_its_change(tmp_path):
+    async def work(core):
+        as_it_is, changed = core.child.run, []
+
+        async def meanwhile(task, **given):
+            if task == "rewrap" and given["purpose"] == "state" and not changed:
+                changed.append(True)
+                await core.vault.write([core.vault.put_state("grants/p7", grants("new"), None)])
+            return await as_it_is(task, **given)
+
+        core.child.run = meanwhile
+        await rotation.run(core, list)
+        assert changed and (await core.vault.state(Grants, "grants/p7", Grants(()))).value == grants("new")
+        assert (await core.vault.state(Grants, "grants/p8", Grants(()))).value == grants("c8")
+
+    run(with_core(tmp_path, work))
