@@ -309,6 +309,8 @@ def test_a_draw_with_a_threshold_of_three_opens_with_three(house):
             await house.grant(keeper, "supervisor-c", "technician")  # a role that is taken away takes its approval along
             with refused("not_approved"):
                 await keeper.open_fields(token, LOGIN, "启封", at, subject.id)
+            await house.grant(keeper, "supervisor-c", "supervisor")
+            assert len(await keeper.open_fields(token, LOGIN, "启封", at, subject.id)) == 2
             house.move_clock(3601)
             token = await house.login(keeper, "clerk")
             with refused("not_approved"):  # an approval ends
