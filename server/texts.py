@@ -1,13 +1,8 @@
-"""Texts of the commands, Chinese first: progress, waiting, and everything that is not a refusal (those are in `drawing.texts`, and in REFUSED
-for the service).
-"""
+"""Texts of the commands, Chinese first: progress, waiting, and everything that is not a refusal (those are in `server.refusals`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from drawing import texts as drawing_texts
-from drawing.errors import Refused
 
 TEXT: Mapping[str, tuple[str, str]] = {
     "migrated": ("数据库表结构：{before} → {after}", "Tables: revision {before} -> {after}"),
@@ -251,107 +246,6 @@ def event_name(kind: str, lang: str) -> str:
 def tell(code: str, lang: str, /, **params: object) -> str:
     """A text with its values."""
     return TEXT[code][0 if lang == "zh" else 1].format(**params)
-
-
-# Refusals of the service. What is wrong, and what to do; nothing that a stranger could learn from.
-REFUSED: Mapping[str, tuple[str, str]] = {
-    "account_name": ("账号须为 1 至 {most} 个可见字符", "an account name has 1 to {most} visible characters"),
-    "account_not_active": ("该账号已停用；请联系系统管理员", "this account is not in use; ask the system administrator"),
-    "account_step": ("账号处于“{state}”状态，不能执行“{change}”", "an account that is {state} cannot become {change}"),
-    "approval_complete": ("审批已完成，可以执行", "the approval is complete: go ahead"),
-    "approval_expired": ("审批已过期；请重新申请", "the approval has expired; ask again"),
-    "approval_first": ("此操作须先经不同角色的人员审批；请提交申请", "people of other roles must approve this first; ask for it"),
-    "approval_life": ("审批有效期为 1 秒至 {most} 天", "an approval lasts up to {most} days"),
-    "approval_not_needed": ("此操作无须审批", "this needs no approval"),
-    "approval_of_nothing": ("申请审批的对象没有摘要", "what is to be approved has no digest"),
-    "approval_refused": ("审批人已拒绝；请看其理由，修改后重新申请", "an approver refused; read why, change it and ask again"),
-    "approval_used": ("该审批已使用过一次；请重新申请", "this approval was used already; ask again"),
-    "approval_void": ("内容在审批后有变动，审批作废；请重新申请", "what was approved has changed since: the approval is void; ask again"),
-    "busy": ("登录人数较多，请 {retry_after} 秒后再试", "many people are signing in; try again in {retry_after} seconds"),
-    "change_password": (
-        "密码已满 90 天，请先修改密码（或登记通行密钥，以后不必再改）",
-        "the password is 90 days old: change it first, or enrol a passkey and never again",
-    ),
-    "display_characters": ("姓名含有不可见字符；请删去", "the name has invisible characters; remove them"),
-    "display_name": ("姓名须为 1 至 {most} 个字符", "a name has 1 to {most} characters"),
-    "enrol_passkey": ("您的角色须使用通行密钥；请先登记一个", "your role signs in with a passkey; enrol one first"),
-    "factors_missing": ("须先设置密码和动态口令，或登记通行密钥", "set a password and an authenticator, or enrol a passkey, first"),
-    "login_stale": ("另一请求已先行一步；请重试", "another request was first; try again"),
-    "login_step": ("登录步骤不符；请重新登录", "not a step of signing in now; sign in again"),
-    "network_address": ("无法识别来源地址", "the network address cannot be read"),
-    "no_such_permission": ("权限表中没有 {place}", "{place} is not in the permission table"),
-    "not_found": ("没有找到，或不属于您", "not found, or not yours"),
-    "not_your_role": ("您的角色不能执行此操作", "your role does not do this"),
-    "nothing_counted": ("限速未指定计数对象", "a guess was counted under nothing"),
-    "own_approval": ("不能审批自己提出或与本人有关的事项", "nobody approves what they asked for or what concerns them"),
-    "passkey_first": (
-        "您的角色须以通行密钥登录；请改用通行密钥重新登录",
-        "your role works in a login made with a passkey; sign in with it",
-    ),
-    "password_characters": ("密码含有控制字符", "the password has control characters"),
-    "password_classes": (
-        "密码须含大写、小写、数字、其他字符中的 {classes} 种，或不少于 {length} 个字符",
-        "use {classes} of capital letters, small letters, digits and others, or {length} characters and more",
-    ),
-    "password_common": ("密码过于常见；请换一个", "this password is among the first that anybody tries; take another"),
-    "password_has_name": (
-        "密码不得含有姓名、账号或单位名称",
-        "the password must not contain a name of yours, of the account or of the centre",
-    ),
-    "password_length": ("密码须为 {least} 至 {most} 个字符", "a password has {least} to {most} characters"),
-    "password_simple": ("密码过于简单：重复或键盘连续字符", "the password is a repetition or a row of keys"),
-    "provider_address": ("身份提供方地址不可接受：{place}", "not an acceptable address of an identity provider: {place}"),
-    "provider_answer": (
-        "身份提供方的答复不符（{place}）；请重新登录",
-        "the identity provider's answer does not fit ({place}); sign in again",
-    ),
-    "provider_lacks": ("身份提供方不支持 {wanted}", "the identity provider does not offer {wanted}"),
-    "provider_late": ("登录用时过长；请重新登录", "signing in took too long; begin again"),
-    "provider_refused": ("身份提供方未允许登录（{error}）", "the identity provider did not let you in ({error})"),
-    "provider_role": ("用户组不能授予 {role}；请由管理员授予", "a group cannot bring the role {role}; administrators grant it"),
-    "provider_settings": ("身份提供方设置不完整（{place}）", "the identity provider's settings are incomplete ({place})"),
-    "provider_silent": ("身份提供方无答复；请稍后再试或用密码登录", "the identity provider does not answer; try later or use the password"),
-    "provider_state": (
-        "此登录不是在本浏览器开始的，或已完成；请重新登录",
-        "this sign-in did not begin in this browser, or is over; sign in again",
-    ),
-    "provider_token": ("身份提供方的身份令牌无效（{place}）", "the identity provider's token is not valid ({place})"),
-    "reason_missing": ("请写明理由（不超过 {most} 字）", "give a reason of up to {most} characters"),
-    "recovery_not_for_role": (
-        "您的角色不使用恢复码；遗失通行密钥时由两名管理员重置",
-        "your role has no recovery codes; two administrators put a lost passkey right",
-    ),
-    "role_not_granted": ("{role} 不能授予任何人", "the role {role} is granted to nobody"),
-    "roles_exclusive": ("系统、安全、审计管理员互斥，且不得兼任其他角色（{roles}）", "an administrator holds no second role ({roles})"),
-    "second_factor_first": ("请先完成第二步验证", "show your second factor first"),
-    "second_factor_wrong": ("验证未通过；请核对后重试", "that was not right; check and try again"),
-    "sign_in": ("请登录", "sign in"),
-    "sign_in_wrong": ("账号或密码不正确", "account or password is not right"),
-    "stand_in_for_experts": ("临时放行只适用于评标专家", "a stand-in is for experts only"),
-    "step_up": ("此操作须在五分钟内再次验证身份", "show a factor again: this needs one within five minutes"),
-    "step_up_passkey": ("此操作须以通行密钥再次验证身份", "show your passkey again for this"),
-    "ticket_expired": ("链接已过期；请索取新的", "this link has expired; ask for a new one"),
-    "ticket_life": ("有效期最长 {most} 秒", "it lasts {most} seconds at most"),
-    "ticket_not_valid": ("链接无效或已使用", "this link is not valid, or was used"),
-    "ticket_too_early": ("尚未生效，还须等待 {seconds} 秒", "not yet valid: {seconds} seconds to go"),
-    "token_life": ("令牌有效期最长 {most} 天", "a token lasts {most} days at most"),
-    "token_name": ("令牌名称须为 1 至 {most} 个可见字符", "a token's name has 1 to {most} visible characters"),
-    "token_not_valid": ("令牌无效、已吊销或已过期", "the token is not valid, revoked or expired"),
-    "token_scope": ("令牌无此权限（{place}）", "the token does not carry this ({place})"),
-    "too_many": (
-        "尝试次数过多，请 {retry_after} 秒后再试；也可使用通行密钥",
-        "too many tries: again in {retry_after} seconds, or with a passkey at once",
-    ),
-    "voted_already": ("您已对此事项表态", "you have voted on this already"),
-}
-
-
-def say(refused: Refused, lang: str) -> str:
-    """One clear line: what is wrong, what to do, and the code; the service's own codes and those of draws."""
-    pair = REFUSED.get(refused.code)
-    if pair is None:
-        return drawing_texts.say(refused, lang)
-    return f"{pair[0 if lang == 'zh' else 1].format(**{'place': refused.place, **refused.params})} [{refused.code}]"
 
 
 ROLE_NAMES: Mapping[str, tuple[str, str]] = {

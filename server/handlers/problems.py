@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web as aioweb
 
 from drawing.errors import Refused
-from drawing.texts import text_of
+from server.refusals import text_of
 from server.errors import Failure
 from server.handlers.i18n import N_, Language
 

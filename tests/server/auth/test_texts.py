@@ -14,7 +14,8 @@ from drawing.errors import Refused
 from server.auth.codes import KINDS
 from server.auth.model import Role
 from server.auth.people import duty
-from server.texts import REFUSED, ROLE_NAMES, say
+from server.refusals import REFUSED, say
+from server.texts import ROLE_NAMES
 
 AUTH = Path(__file__).parents[3] / "server" / "auth"
 TREES = {path.name: ast.parse(path.read_text("utf-8")) for path in sorted(AUTH.glob("*.py"))}

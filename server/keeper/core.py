@@ -1,0 +1,110 @@
+"""What all verbs share: settings, store, clock, chance, the child process, open challenges, and the vault while it is unsealed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drawing.canonical import dumps
+from drawing.errors import Refused
+from server.keeper.child import Child
+from server.keeper.keys import Chance
+from server.keeper.passkeys import Site
+from server.keeper.sealed import Opened, SealedRoot, Shares
+from server.keeper.store import Change, KeeperStore
+from server.keeper.vault import Vault
+from server.keeper.verbs import VERBS, Rate
+
+Clock = Callable[[], int]  # Unix seconds
+CHALLENGE_SECONDS = 300
+MOST_CHALLENGES, MOST_OF_ONE = 20_000, 8
+MAX_LEAF = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an installation says about its keeper. `peers`: user id -> what a process of that user may be."""
+
+    sealed_root: Path
+    site: Site
+    log_origin: str
+    peers: Mapping[int, frozenset[str]]
+    insecure_demo: bool = False
+    rates: Mapping[str, Rate] = field(default_factory=lambda: {each: verb.rate for each, verb in VERBS.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A challenge that was given and not answered."""
+
+    kind: str
+    person: str
+    until: int
+    about: Any
+
+
+class Challenges:
+    """Open challenges, in memory: one answer each, bounded for each person and together. After a restart people ask again."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, Open] = {}
+
+    def add(self, challenge: bytes, kind: str, person: str, now: int, about: Any = None) -> None:
+        """A person's ninth pushes out their first: nobody fills the table for somebody else."""
+        mine = [key for key, each in self._open.items() if each.person == person] if len(self._open) < MOST_CHALLENGES else []
+        for key in mine[: max(0, len(mine) + 1 - MOST_OF_ONE)]:
+            del self._open[key]
+        if len(self._open) >= MOST_CHALLENGES:
+            self._open = {key: each for key, each in self._open.items() if each.until > now}
+        if len(self._open) >= MOST_CHALLENGES:
+            raise Refused("keeper_busy", kind)
+        self._open[challenge] = Open(kind, person, now + CHALLENGE_SECONDS, about)
+
+    def take(self, challenge: bytes, kind: str, now: int) -> Open:
+        """Once. Raises Refused("challenge_unknown")."""
+        found = self._open.get(challenge)
+        if found is None or found.kind != kind or found.until <= now:
+            raise Refused("challenge_unknown", kind)
+        del self._open[challenge]
+        return found
+
+
+@dataclass(slots=True)
+class Core:
+    """One keeper. `opened` and `kept_vault` are there while it is unsealed, and only then."""
+
+    settings: Settings
+    store: KeeperStore
+    clock: Clock
+    chance: Chance
+    child: Child
+    file: SealedRoot
+    shares: Shares
+    shielded: bool
+    challenges: Challenges = field(default_factory=Challenges)
+    opened: Opened | None = field(default=None, repr=False)
+    kept_vault: Vault | None = field(default=None, repr=False)
+    last_signed: int = 0
+    signing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def vault(self) -> Vault:
+        """Raises Refused("service_sealed")."""
+        if self.kept_vault is None:
+            raise Refused("service_sealed", "keeper")
+        return self.kept_vault
+
+    @property
+    def root(self) -> Opened:
+        """Raises Refused("service_sealed")."""
+        if self.opened is None:
+            raise Refused("service_sealed", "keeper")
+        return self.opened
+
+
+def leaf(event: str, now: int, **values: Any) -> Change:
+    """A leaf of the log for what the keeper does: ids and digests, never names."""
+    return Change("leaf", (), dumps({"at": now, "event": event, "v": "keeper/v1", **values}))

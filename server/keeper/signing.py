@@ -1,0 +1,179 @@
+"""What the keeper signs: checkpoints that extend the last one it signed, and a draw's events that its own rules allow.
+
+The keeper keeps the size, the root and the frontier of the last tree it signed (the roots of the full subtrees, largest first). It reads the
+new leaves itself and computes the new root from the frontier on: what it signs extends what it signed, whatever anybody claims. Once in the
+life of a process it computes the old root from the leaves too, so that a log that was cut or edited behind its back is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Annotated, Protocol
+
+from nacl.signing import SigningKey
+
+from drawing import merkle
+from drawing.canonical import TH, loads
+from drawing.errors import Refused
+from drawing.events import read_event
+from drawing.model import digest, many, whole
+from drawing.note import ED25519, Checkpoint, VKey, sign_note
+from server.keeper.approvals import approved
+from server.keeper.core import Core
+from server.keeper.keys import Secret
+from server.keeper.rules import SIGNED_EVENTS
+from server.keeper.store import Change
+from server.keeper.vault import Vault
+from server.keeper.verbs import EventSignature, SignCheckpoint, Signed, SignEvent
+
+_PAGE = 500
+LOG, OPERATOR = "log", "operator"
+
+
+class Signer(Protocol):
+    """A key that signs without showing itself: a seed here, a module of its own (PKCS#11, SM2) elsewhere."""
+
+    @property
+    def vkey(self) -> VKey:
+        """The public part, with its name."""
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature of the key's algorithm."""
+
+
+class SeedSigner:
+    """Ed25519 from a seed that the vault keeps as the data key of `sign:<role>`."""
+
+    __slots__ = ("_seed", "vkey")
+
+    def __init__(self, name: str, seed: Secret) -> None:
+        self._seed = seed
+        self.vkey = VKey(name, ED25519, bytes(SigningKey(seed.raw).verify_key))
+
+    def __repr__(self) -> str:
+        return f"SeedSigner({self.vkey.name})"
+
+    def sign(self, message: bytes) -> bytes:
+        return bytes(SigningKey(self._seed.raw).sign(message).signature)
+
+
+async def signer(core: Core, role: str) -> Signer:
+    """The log's key is named by the log's origin, the operator's below it."""
+    name = core.settings.log_origin + ("" if role == LOG else f"/{role}")
+    return SeedSigner(name, (await core.vault.make_data_key(f"sign:{role}")).key)
+
+
+# Checkpoints ----------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The last tree that was signed."""
+
+    frontier: Annotated[tuple[bytes, ...], many(digest, 0, 53)]
+    root: Annotated[bytes, digest]
+    size: Annotated[int, whole(0, (1 << 53) - 1)]
+
+
+NO_TREE = Tree((), merkle.EMPTY, 0)
+
+
+def grow(frontier: Sequence[bytes], size: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """The frontier of the tree with these leaves behind the `size` that it has."""
+    parts = list(frontier)
+    for number, each in enumerate(leaves, size):
+        parts.append(merkle.leaf_hash(each))
+        full = number
+        while full & 1:
+            right, left = parts.pop(), parts.pop()
+            parts.append(merkle.node_hash(left, right))
+            full >>= 1
+    return parts
+
+
+def root_of(frontier: Sequence[bytes]) -> bytes:
+    """The root over full subtrees, largest first."""
+    if not frontier:
+        return merkle.EMPTY
+    return reduce(lambda right, left: merkle.node_hash(left, right), reversed(frontier[:-1]), frontier[-1])
+
+
+async def last_tree(vault: Vault) -> tuple[Tree, int]:
+    kept = await vault.state(Tree, "log", NO_TREE)
+    if root_of(kept.value.frontier) != kept.value.root:
+        raise Refused("sealed_value_altered", "keeper_state/log")
+    return kept.value, kept.version
+
+
+async def sign_checkpoint(core: Core, ask: SignCheckpoint) -> Signed:
+    """Raises Refused: checkpoint_shrinks, log_too_short, checkpoint_does_not_extend, log_rolled_back, log_altered."""
+    async with core.signing:
+        vault = core.vault
+        tree, version = await last_tree(vault)
+        if tree.size < core.last_signed:
+            raise Refused("log_rolled_back", "keeper_state/log", size=tree.size, signed=core.last_signed)
+        if ask.size < tree.size:
+            raise Refused("checkpoint_shrinks", "size", size=ask.size, signed=tree.size)
+        if not core.last_signed and tree.size:
+            again = await _grow_from_store(vault, (), 0, tree.size)
+            if root_of(again) != tree.root:
+                raise Refused("log_altered", "log", index=tree.size)
+        frontier = await _grow_from_store(vault, tree.frontier, tree.size, ask.size)
+        root = root_of(frontier)
+        if root != ask.root:
+            raise Refused("checkpoint_does_not_extend", "root", size=ask.size, signed=tree.size)
+        key = await signer(core, LOG)
+        note = sign_note(Checkpoint(core.settings.log_origin, ask.size, root).text(), key.vkey, key.sign)
+        changes = [vault.put_state("log", Tree(tuple(frontier), root, ask.size), version)]
+        changes.append(Change("checkpoint", (f"{ask.size:016d}",), note))
+        # If we crash before this returns, the note was never seen; after it, nothing shorter or other is signed again.
+        await vault.write(changes)
+        core.last_signed = ask.size
+        return Signed(note.decode())
+
+
+async def _grow_from_store(vault: Vault, frontier: Sequence[bytes], start: int, end: int) -> list[bytes]:
+    parts, at = list(frontier), start
+    while at < end:
+        leaves = await vault.store.leaves(at, min(end, at + _PAGE))  # the loop breathes with every page
+        if not leaves:
+            raise Refused("log_too_short", "log", size=at, wanted=end)
+        parts = grow(parts, at, leaves)
+        at += len(leaves)
+    return parts
+
+
+# Events ---------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUpTo:
+    """The last event of a draw that the operator's key signed, and under which approval."""
+
+    approved: Annotated[bytes, digest]
+    payload: Annotated[bytes, digest]
+    seq: Annotated[int, whole(0, 1 << 31)]
+
+
+def draw_object(project: bytes, attempt: int) -> str:
+    """The object of approvals about one attempt of a draw."""
+    return "attempt:" + TH("lotroom/v1/attempt", project, attempt.to_bytes(8, "big"))[:16].hex()
+
+
+async def sign_event(core: Core, ask: SignEvent) -> EventSignature:
+    """The operator's signature over an event, once its attempt was approved. Raises Refused for other kinds, and for a second event of one place."""
+    event = read_event(loads(ask.event.encode(), place="event"), "event")
+    if event.sigs or event.type not in SIGNED_EVENTS:
+        raise Refused("event_not_signed_here", "event", type=event.type)
+    vault, about = core.vault, draw_object(event.head.project, event.head.attempt)
+    payload = TH("lotroom/v1/signed-event", event.payload)
+    kept = await vault.state(SignedUpTo, f"signed/{about}", SignedUpTo(bytes(32), bytes(32), 0))
+    if kept.value.approved != ask.approved:  # an approval that was used for this attempt stays good for it
+        await approved(core, ask.approved, SIGNED_EVENTS[event.type], about)
+    if event.head.seq < kept.value.seq or (event.head.seq == kept.value.seq and kept.version and payload != kept.value.payload):
+        raise Refused("event_signed_otherwise", "event", seq=event.head.seq)
+    await vault.write([vault.put_state(f"signed/{about}", SignedUpTo(ask.approved, payload, event.head.seq), kept.version)])
+    key = await signer(core, OPERATOR)
+    return EventSignature(key.vkey.name, key.sign(event.payload))

@@ -1,0 +1,1 @@
+"""The keeper: real processes, a software authenticator."""
