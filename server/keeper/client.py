@@ -22,7 +22,7 @@ from server.keeper.rules import Grants, Subject
 
 R = TypeVar("R")
 SECONDS = 90  # longer than the keeper's longest task
-_CONNECT_SECONDS = 2
+_CONNECT_SECONDS = 5
 _NOBODY = bytes(32)
 Answer = asyncio.Future[dict[str, Any]]
 

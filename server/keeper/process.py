@@ -39,7 +39,7 @@ from server.keeper.verbs import CALLERS
 MOST_CONNECTIONS = 200
 MOST_CALLS = 64  # open calls of one connection: a caller that sends more waits in its own buffer
 STOP_SECONDS = 5
-LAST_WORDS_SECONDS = 1
+LAST_WORDS_SECONDS = 5
 _PEER = struct.Struct("3i")
 
 
