@@ -80,7 +80,7 @@ class Sum(forms.Shape):
     first: int = Field(ge=0, le=1_000)
     name: forms.Line
     kind: Literal["works", "goods"] = "works"
-    many: Annotated[tuple[int, ...], Field(max_length=5)] = ()
+    many: Annotated[tuple[Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)], ...], Field(max_length=5)] = ()
 
 
 class Window(forms.Fields):

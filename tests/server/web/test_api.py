@@ -31,6 +31,20 @@ def test_the_description_has_every_route_and_no_other(live):
             assert any(status.startswith("4") for status in operation["responses"])
 
 
+def unbounded(schema: object) -> bool:
+    """Whether an integer in a schema has no bounds: the reader of JSON refuses integers of more than 17 digits, the description has to say so."""
+    if isinstance(schema, dict):
+        return (schema.get("type") == "integer" and not {"minimum", "maximum"} <= set(schema)) or any(map(unbounded, schema.values()))
+    return isinstance(schema, list) and any(map(unbounded, schema))
+
+
+def test_every_integer_that_is_sent_has_bounds():
+    assert unbounded({"properties": {"a": {"items": {"type": "integer", "minimum": 0}}}})
+    for route in (*TABLE, *EXTRA):
+        if route.takes:
+            assert not unbounded(route.takes.model_json_schema()), route.name
+
+
 def test_schemathesis_finds_nothing(live, tmp_path):
     """Every check it has, against the live service; the route that fails on purpose is left out."""
     number = counts("schemathesis examples per operation", 25, 400)
