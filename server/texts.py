@@ -20,6 +20,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "The checkpoints' signatures were not checked: the database names no log key; give it with --key",
     ),
     "differs_changed": ("被改动", "was changed"),
+    "differs_rewritten": ("其中有条目连同哈希被改写", "has leaves that were rewritten together with their hashes"),
     "differs_missing": ("缺失", "is missing"),
     "differs_unknown": ("日志中没有", "is not in the log"),
     "differs_back_again": ("日志中已删除，却仍在", "is there, though the log says that it was deleted"),

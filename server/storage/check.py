@@ -32,7 +32,7 @@ from server.storage.tables import Kind
 from server.storage.tx import column_names, row_digest
 from server.storage.versions import check_version
 
-PAGE = 1_000
+WIDTH = 256
 MOST = 10_000  # differences told; a database that is another one altogether has no end of them
 
 
@@ -196,6 +196,8 @@ class _Checking:
     skipped: list[str] = field(default_factory=list)
     rows: int = 0
     witnesses: dict[str, str] = field(default_factory=dict)
+    wrong_nodes: set[tuple[int, int]] = field(default_factory=set)
+    head: dict[str, Any] = field(default_factory=dict)
 
     def differ(self, table: str, row: str, what: str, detail: str = "") -> None:
         if len(self.differences) < MOST:
@@ -220,6 +222,7 @@ class _Checking:
         notes = [row async for row in self._rows(tables.witness_note, "number")]
         await self._head({"checkpoint": checkpoints, "witness_note": notes})
         self._checkpoints(checkpoints)
+        self._rewritten(checkpoints)
         self._notes(notes, {(row["origin"], row["size"]): row["note"] for row in checkpoints})
         if not sqlite:  # last: it makes a schema of its own
             await self._schema()
@@ -275,10 +278,11 @@ class _Checking:
         expected = 0
         async for row in self._rows(tables.log_leaf, "leaf_index"):
             index = row["leaf_index"]
+            if not 0 <= index - expected <= MOST:  # at no place that a log could have
+                self.differ("log_leaf", str(index), "unknown")
+                continue
             if index != expected:
                 self.differ("log_leaf", str(expected), "missing", f"{index - expected}")
-                if not 0 < index - expected <= MOST:
-                    return
                 self.replay.lose(index - expected)  # so that all others keep their index
                 expected = index
             for what in self.replay.read(row["leaf"], row["leaf_hash"]):
@@ -290,7 +294,10 @@ class _Checking:
         should = dict(self.replay.nodes)
         async for row in self._rows(tables.log_node):
             place = (row["level"], row["position"])
-            self._compare("log_node", "/".join(map(str, place)), should.pop(place, None), row["node_hash"])
+            computed = should.pop(place, None)
+            if computed not in (None, row["node_hash"]):
+                self.wrong_nodes.add(place)
+            self._compare("log_node", "/".join(map(str, place)), computed, row["node_hash"])
         for level, position in should:
             self.differ("log_node", f"{level}/{position}", "missing")
 
@@ -346,6 +353,7 @@ class _Checking:
         if [row["id"] for row in rows] != [1]:
             self.differ("log_head", "1", "missing" if not rows else "unknown")
             return
+        self.head = rows[0]
         frontier = self.replay.frontier
         for name, value in {"size": frontier.size, "frontier": frontier.data, "origin": self.replay.origin}.items():
             if rows[0][name] != value:
@@ -380,6 +388,27 @@ class _Checking:
                 self.differ("checkpoint", name, "changed", wrong.code)
         if rows and self.key is None:
             self.skipped.append("checkpoints_without_key")
+
+    def _rewritten(self, checkpoints: list[dict[str, Any]]) -> None:
+        """Where leaves may have been rewritten together with their hashes: whole subtrees that head and nodes know otherwise.
+
+        Nothing stored tells which of 256 leaves it was. What a checkpoint still covers was not rewritten: there head or node were.
+        """
+        frontier = self.replay.frontier
+        try:
+            known = Frontier.of(self.head.get("size", -1), self.head.get("frontier", b""))
+        except ValueError:
+            return
+        covered = max((row["size"] for row in checkpoints if self.replay.roots.get(row["size"]) == row["root"]), default=0)
+        start = 0
+        for place, (ours, theirs) in enumerate(zip(frontier.hashes, known.hashes, strict=False)):
+            width = 1 << [bit for bit in range(frontier.size.bit_length() - 1, -1, -1) if frontier.size >> bit & 1][place]
+            if known.size == frontier.size and ours != theirs:
+                parts = [(n << 8, (n + 1) << 8) for level, n in sorted(self.wrong_nodes) if level == 1 and start <= n << 8 < start + width]
+                for first, end in parts if width >= WIDTH else [(start, start + width)]:
+                    if end > covered:
+                        self.differ("log_leaf", f"{first}..{end - 1}", "rewritten")
+            start += width
 
     def _notes(self, rows: list[dict[str, Any]], notes: Mapping[tuple[str, int], bytes]) -> None:
         for number, row in enumerate(rows):

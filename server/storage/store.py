@@ -14,7 +14,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -105,7 +105,7 @@ class Store:
         try:
             yield Tx(connection, 0, writes=False, chance=self._chance)
         except (DBAPIError, Gone) as wrong:
-            raise _refusal(wrong) from wrong
+            _raise(wrong)
         finally:
             await _give_back(connection)
 
@@ -124,7 +124,7 @@ class Store:
                 if started:
                     await _give_back(connection)
                 if not isinstance(wrong, Exception) or not _is_away(wrong):
-                    raise _refusal(wrong) from wrong
+                    _raise(wrong)
                 if asyncio.get_running_loop().time() > deadline:
                     raise NotReady(part="database", why="database_away") from wrong
             await asyncio.sleep(pause)
@@ -161,7 +161,7 @@ class Store:
                 raise own.__cause__ or own from None
             except (DBAPIError, OSError, PoolTimeout) as other:
                 if _state(other) not in _AGAIN:
-                    raise _refusal(other) from other
+                    _raise(other)
                 wrong = other
             if loop.time() > deadline:
                 raise NotReady(part="database", why="database_away" if wrong is None or _is_away(wrong) else "database_busy") from wrong
@@ -248,6 +248,13 @@ def _is_away(wrong: BaseException) -> bool:
         or "connection is closed" in str(wrong)
         or "connection was closed" in str(wrong)
     )
+
+
+def _raise(wrong: BaseException) -> NoReturn:
+    refusal = _refusal(wrong)
+    if refusal is wrong:
+        raise wrong
+    raise refusal from wrong
 
 
 def _refusal(wrong: BaseException) -> BaseException:
