@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import web as aioweb
 
 from drawing.errors import Refused
-from server.refusals import text_of
 from server.errors import Failure
 from server.handlers.i18n import N_, Language
+from server.refusals import text_of
 
 PROBLEM_TYPE = "application/problem+json"  # RFC 9457
 
