@@ -45,7 +45,7 @@ from server.chart import chart
 from server.contribute import MAX_FILE, Order, contribute, contribution_bytes
 from server.files import read_bounded, write_new
 from server.folder import State, open_key_list, open_keys, open_state
-from server.keyfiles import ALL_ROLES, make_key, read_key, write_key
+from server.keyfiles import ALL_ROLES, KeyFile, make_key, read_key, write_key
 from server.leximin import make_lottery
 from server.library import demo
 from server.library.read_sheet import Library, read_library
@@ -399,8 +399,12 @@ def _open_log(path: Path, key: Any) -> TileLog:
     """The log of the centre, begun where there is none."""
     if (path / "checkpoint").exists():
         return TileLog.open(path, Policy(key.vkey, {}), key.sign)
-    short = sha256(key.public).hexdigest()[:12]
-    return TileLog.create(path, f"lotroom.local/log-{short}", key.vkey, key.sign)
+    return TileLog.create(path, log_origin(key), key.vkey, key.sign)
+
+
+def log_origin(key: KeyFile) -> str:
+    """The name of a log that is begun with this key: what its witnesses are told to watch."""
+    return f"lotroom.local/log-{sha256(key.public).hexdigest()[:12]}"
 
 
 @draw.command("why")
@@ -579,7 +583,7 @@ def demo_command(out: Path | None, lang: str) -> None:
 
 
 cli.add_command(beacon_commands(time.time, time.sleep))
-cli.add_command(witness_commands(time.time))
+cli.add_command(witness_commands(lambda: _clock()))
 cli.add_command(migrate_command)
 cli.add_command(check_command)
 
