@@ -15,6 +15,7 @@ from drawing import merkle
 from drawing.errors import Refused
 from drawing.merkle import node_hash
 from server.storage import tables
+from server.storage.store import Store
 from server.storage.tx import Tx
 from server.tilelog import WIDTH, Tile
 
@@ -144,3 +145,15 @@ class Log:
         for left in reversed(lefts):
             hashed = node_hash(left, hashed)
         return hashed
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLog:
+    """The log of a store as everybody may read it, by the paths of C2SP tlog-tiles."""
+
+    store: Store
+
+    async def file(self, path: str) -> bytes:
+        """Raises Refused `no_such_tile` for a path that the newest checkpoint does not speak of."""
+        async with self.store.reading() as tx:
+            return await Log(tx).file(path)

@@ -33,7 +33,7 @@ from server.fetch import open_session
 from server.witness.rules import SIZE_TYPE, request_bytes
 
 SECONDS = 5.0
-MAX_TRIES = 4  # a log that grows while we ask changes the size once or twice; more is somebody playing
+MAX_TRIES = 32  # others may ask for the same log at once, and each step of theirs changes the size
 _ADDRESS = re.compile(r"https?://[!-~]{1,300}")
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,15})\n")
 Consistency = Callable[[int, int], Awaitable[Sequence[bytes]]]  # (old size, new size) -> path
@@ -111,7 +111,7 @@ class Witnesses:
         self, session: aiohttp.ClientSession, address: str, note: bytes, checkpoint: Checkpoint, consistency: Consistency
     ) -> Reply:
         old = min(self._sizes.get(address, checkpoint.size), checkpoint.size)
-        for _ in range(MAX_TRIES):
+        for tries in range(MAX_TRIES):
             proof = await consistency(old, checkpoint.size) if 0 < old < checkpoint.size else ()
             status, kind, body = await _post(session, f"{address.rstrip('/')}/add-checkpoint", request_bytes(old, proof, note))
             if status == 200:
@@ -125,8 +125,10 @@ class Witnesses:
             self._sizes[address] = size
             if size > checkpoint.size:
                 return Reply(address, code=AHEAD, size=size)
-            if size == old:  # our own size, and yet a refusal: the root is another
+            if size == old == checkpoint.size:  # our own size, and yet a refusal: the root is another
                 return Reply(address, code=OTHER, size=size)
+            if tries and size <= old:  # what a witness has seen only grows
+                return Reply(address, code="witness_silent", why="409")
             old = size
         return Reply(address, code="witness_silent", why="409")
 
