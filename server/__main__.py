@@ -53,7 +53,7 @@ from server.library.write_sheet import write_rejects, write_table, write_templat
 from server.quotas import read_assembly
 from server.receipts import make_receipt
 from server.records import write_results
-from server.refusals import say
+from server.refusals import say, text_of
 from server.request import Failure, read_request
 from server.storage.commands import check_command, migrate_command
 from server.texts import event_name, tell
@@ -252,6 +252,9 @@ def draw_run(
     def progress(code: str, **params: Any) -> None:
         if code == "countdown":
             _countdown(as_json, lang, **params)
+        elif code == "witness_refused":
+            why = text_of(params["refusal"], params, lang) + (f", {params['detail']}" if params["detail"] else "")
+            click.echo(tell(code, lang, address=params["address"], why=why), err=True)
         elif not as_json:
             named = {**params, "type": event_name(params["type"], lang)} if "type" in params else params
             click.echo(tell(code, lang, **named))
@@ -583,7 +586,7 @@ def demo_command(out: Path | None, lang: str) -> None:
 
 
 cli.add_command(beacon_commands(time.time, time.sleep))
-cli.add_command(witness_commands(lambda: _clock()))
+cli.add_command(witness_commands(lambda: _clock()))  # noqa: PLW0108  # looked up when it is called: tests set the clock
 cli.add_command(migrate_command)
 cli.add_command(check_command)
 

@@ -234,14 +234,42 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "unknown_verb": ("密钥服务没有这个操作", "the keeper has no such verb"),
     "verb_not_for_you": ("该进程不得调用 {verb}", "this process may not call {verb}"),
     "voted_already": ("您已对此事项表态", "you have voted on this already"),
+    "witness_ahead": (
+        "见证人已见过更长的日志",
+        "the witness has seen a longer log",
+    ),
+    "witness_distrusts_key": (
+        "见证人不信任本日志的公钥；请让其运行 lotroom witness trust",
+        "the witness does not trust this log's key; its operator adds it with lotroom witness trust",
+    ),
+    "witness_knows_no_such_log": (
+        "见证人尚未登记本日志；请让其运行 lotroom witness trust",
+        "the witness does not watch this log; its operator adds it with lotroom witness trust",
+    ),
+    "witness_malformed": (
+        "见证人认为请求格式错误；请核对双方版本",
+        "the witness finds the request malformed; compare the versions of both programs",
+    ),
     "witness_memory_altered": (
         "见证人对 {origin} 的记录已被改动；请停用此见证人并更换密钥",
         "what the witness remembers of {origin} was altered; stop it and make a new key",
     ),
+    "witness_of_other_key": (
+        "签名不是密钥清单中见证人的；请核对地址",
+        "no cosignature of a witness in the key list came back; check the address",
+    ),
     "witness_runs": ("该见证人已在运行", "this witness runs already"),
+    "witness_saw_other_history": (
+        "见证人见过另一份历史",
+        "the witness has seen another history",
+    ),
     "witness_secret_here": (
         "见证人的私钥不得放在操作方处；只放其 .pub 文件",
         "a witness's secret key must not lie with the operator; put its .pub file here",
+    ),
+    "witness_silent": (
+        "见证人没有可用的答复；请检查其进程与网络",
+        "the witness gave no usable answer; check its process and the network",
     ),
     "witnesses_not_in_list": (
         "密钥清单没有见证人；请在首次抽取前把见证人的 .pub 文件放入密钥文件夹",

@@ -31,8 +31,8 @@ class HeadWitness:
             return
         gathered = self._gather()
         if not is_reached(gathered.note, self.witnesses.policy, self.witnesses.second, since):
-            missing = ", ".join(f"{each.address} ({each.code}{' ' + each.why if each.why else ''})" for each in gathered.refused)
-            raise Waiting("witnesses", size=size, missing=missing or "clock")
+            missing = ", ".join(f"{each.address} {each.code}" for each in gathered.refused)
+            raise Waiting("witnesses", size=size, missing=missing or "witness_clock")  # nobody refused: their clocks are behind `since`
         self.log.keep_cosigned(size, gathered.note)
 
     def check(self) -> None:
@@ -54,7 +54,7 @@ class HeadWitness:
         gathered = asyncio.run(self.witnesses.gather(self.log.checkpoint(), consistency))
         check_not_behind(gathered)
         for each in gathered.refused:
-            self.say("witness_refused", address=each.address, why=each.code + (f" ({each.why})" if each.why else ""))
+            self.say("witness_refused", address=each.address, refusal=each.code, detail=each.why)
         return gathered
 
 

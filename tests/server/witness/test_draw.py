@@ -104,7 +104,7 @@ def test_a_draw_that_three_witnesses_watch_passes_every_check_of_theirs(house, l
         assert done.exit_code == 0, done.output
         report = house.report()
         assert report.failed == ()
-        for check in ("A1", "A2", "T2", "T4"):
+        for check in ("A1", "A2", "T2", "T4", "T5"):
             assert report.outcome(check).status == "passed", check
         policy = parse_keys((house.out / "keys.json").read_bytes()).newest.log_policy
         assert policy.groups == {"most": (3, ("w1", "w2", "w3"))}
