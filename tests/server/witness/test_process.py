@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import urllib.error
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,18 +20,33 @@ from drawing.note import MLDSA_COSIGNATURE, Checkpoint, Note, sign_note
 from server.witness.client import check_cosignature, good_lines
 from server.witness.rules import MAX_REQUEST, SIZE_TYPE, Answered, parse_request, request_bytes
 from server.witness.store import WitnessStore
-from tests.server.witness.world import ORIGIN, GrowingLog, Process, begin, witness
+from tests.server.witness.world import GrowingLog, Process, begin, witness
+
+
+LOGS = [GrowingLog(origin=f"test{n}.example/log") for n in range(20)]
+unused = iter(LOGS)
 
 
 @pytest.fixture
 def log() -> GrowingLog:
-    return GrowingLog().grow(20)
+    """A log that nobody has shown to the witness yet."""
+    return next(unused).grow(20)
 
 
-@pytest.fixture
-def running(tmp_path, log):
-    with witness(tmp_path / "w0", (ORIGIN, log.vkey)) as process:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory) -> Iterator[Process]:
+    with witness(tmp_path_factory.mktemp("witness") / "w0", *((each.origin, each.vkey) for each in LOGS)) as process:
         yield process
+
+
+def size_of(running: Process, log: GrowingLog) -> int:
+    """How much of a log a witness has seen."""
+    return next(each["size"] for each in running.show()["logs"] if each["origin"] == log.origin)
+
+
+def other_history(log: GrowingLog, same: int) -> GrowingLog:
+    """Another log of the same key and name, equal up to a size."""
+    return GrowingLog(leaves=log.leaves[:same], origin=log.origin).grow(40, "other")
 
 
 def cosigned(running: Process, log: GrowingLog, size: int, body: bytes) -> list[int]:
@@ -52,25 +68,25 @@ def test_what_a_witness_answers_in_the_order_of_a_log_s_life(running, log):
     assert post(log.request(5, 12)) == (409, b"9\n", SIZE_TYPE)  # another old size: the known one
     assert post(log.request(0, 12)) == (409, b"9\n", SIZE_TYPE)
     assert post(log.request(5, 5)) == (409, b"9\n", SIZE_TYPE)  # no way back
-    other = GrowingLog().grow(3).grow(20, "other")
+    other = other_history(log, 3)
     assert post(other.request(9, 9)) == (409, b"9\n", SIZE_TYPE)  # the same size, another root
     assert post(other.request(9, 12))[0] == 422
     assert post(request_bytes(9, [], log.note(12)))[0] == 422
     assert post(request_bytes(9, [*log.proof(9, 12), bytes(32)], log.note(12)))[0] == 422
     assert post(request_bytes(9, [bytes(32)], log.note(9)))[0] == 422
     assert post(log.request(9, 12))[0] == 200
-    assert running.show()["logs"][0]["size"] == 12
+    assert size_of(running, log) == 12
 
 
 def test_who_is_not_trusted_is_told_so(running, log):
-    stranger = GrowingLog(SigningKey(bytes([8]) * 32)).grow(5)
+    stranger = GrowingLog(SigningKey(bytes([8]) * 32), origin=log.origin).grow(5)
     assert running.post(stranger.request(0, 5))[0] == 403
     assert running.post(GrowingLog(origin="other.example/log").grow(5).request(0, 5))[0] == 404
     line = stranger.note(5).rpartition(b"\n\n")[2]
     assert running.post(log.request(0, 5) + line)[0] == 200  # signatures of unknown keys are passed over
     forged = log.note(6).replace(b"\n6\n", b"\n7\n")
     assert running.post(request_bytes(5, log.proof(5, 7), forged))[0] == 403
-    assert running.show()["logs"][0]["size"] == 5
+    assert size_of(running, log) == 5
 
 
 MALFORMED = {
@@ -86,7 +102,7 @@ MALFORMED = {
     "bad_base64": lambda log: b"old 2\n" + base64.b64encode(bytes(32))[:-2] + b"==\n\n" + log.note(5),
     "64_hashes": lambda log: request_bytes(2, [bytes(32)] * 64, log.note(5)),
     "no_signature": lambda log: b"old 0\n\n" + log.note(5).partition(b"\n\n")[0] + b"\n",
-    "extension": lambda log: b"old 0\n\n" + sign_note(Checkpoint(ORIGIN, 5, bytes(32)).text() + "more\n", log.vkey, log.sign),
+    "extension": lambda log: b"old 0\n\n" + sign_note(Checkpoint(log.origin, 5, bytes(32)).text() + "more\n", log.vkey, log.sign),
     "not_utf8": lambda log: b"old 0\n\n\xff" + log.note(5),
     "negative": lambda log: log.request(0, 5).replace(b"\n5\n", b"\n-5\n"),
 }
@@ -98,7 +114,7 @@ def test_what_is_malformed_is_400_and_changes_nothing(running, log):
         assert status == 400, name
     assert running.post(b"x" * (MAX_REQUEST + 1))[0] == 413
     assert running.post(log.request(0, 5), "/other")[0] == 404
-    assert running.show()["logs"][0]["size"] == 0
+    assert size_of(running, log) == 0
     assert running.process.poll() is None
 
 
@@ -119,7 +135,7 @@ def test_a_hundred_at_once_make_one_history(running, log):
     won = [new for new, answer in answers if answer[0] == 200]
     assert len(won) == 1
     assert {answer for _, answer in answers if answer[0] != 200} == {(409, f"{won[0]}\n".encode(), SIZE_TYPE)}
-    assert running.show()["logs"][0]["size"] == won[0]
+    assert size_of(running, log) == won[0]
 
     def climb(new: int) -> list[tuple[int, int]]:
         """A courier of its own, which follows every 409 until it is past."""
@@ -136,12 +152,12 @@ def test_a_hundred_at_once_make_one_history(running, log):
     with ThreadPoolExecutor(100) as pool:
         steps = sorted(step for each in pool.map(climb, range(41, 141)) for step in each)
     assert [old for old, _ in steps] == [won[0], *(new for _, new in steps[:-1])]
-    assert running.show()["logs"][0]["size"] == 140
+    assert size_of(running, log) == 140
 
 
 def test_two_histories_at_once_are_never_both_cosigned(running, log):
     log.grow(40)
-    other = GrowingLog().grow(20).grow(40, "other")
+    other = other_history(log, 20)
     assert running.post(log.request(0, 20))[0] == 200
     with ThreadPoolExecutor(40) as pool:
         asked = [(each, new) for new in range(21, 41) for each in (log, other)]
@@ -152,15 +168,15 @@ def test_two_histories_at_once_are_never_both_cosigned(running, log):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_between_memory_and_answer_it_has_said_nothing_that_it_does_not_know_of(tmp_path, log, when):
     folder = tmp_path / "w0"
-    with witness(folder, (ORIGIN, log.vkey), env={"TEST_DIE": when}) as running:
+    with witness(folder, (log.origin, log.vkey), env={"TEST_DIE": when}) as running:
         assert running.post(log.request(0, 5))[0] == 200
         with pytest.raises((urllib.error.URLError, ConnectionError, OSError)):
             running.post(log.request(5, 7))
         assert running.process.wait(10) == -signal.SIGKILL
     with witness(folder) as running:
         known = 5 if when == "before" else 7
-        assert running.show()["logs"][0]["size"] == known
-        other = GrowingLog().grow(5).grow(20, "other")
+        assert size_of(running, log) == known
+        other = other_history(log, 5)
         assert running.post(log.request(known, 7))[0] == 200
         assert running.post(other.request(5, 7))[0] == 409
         assert running.post(other.request(7, 9))[0] == 422
@@ -174,18 +190,18 @@ def test_one_process_answers_for_a_witness(running, capfd):
 
 def test_an_altered_memory_stops_it(tmp_path, log):
     folder = tmp_path / "w0"
-    with witness(folder, (ORIGIN, log.vkey)) as running:
+    with witness(folder, (log.origin, log.vkey)) as running:
         assert running.post(log.request(0, 5))[0] == 200
         path = next((folder / "seen").iterdir())
         path.write_bytes(path.read_bytes().replace(b"\n5\n", b"\n4\n"))
         assert running.post(log.request(5, 7))[0] == 503
     with pytest.raises(Refused, match="witness_memory_altered"):
-        WitnessStore(folder).seen(ORIGIN, (log.vkey,))
+        WitnessStore(folder).seen(log.origin, (log.vkey,))
 
 
 def test_a_full_disk_is_no_cosignature(tmp_path, log):
     folder = tmp_path / "w0"
-    with witness(folder, (ORIGIN, log.vkey)) as running:
+    with witness(folder, (log.origin, log.vkey)) as running:
         (folder / "seen").rename(folder / "away")
         assert running.post(log.request(0, 5))[0] == 503
         (folder / "away").rename(folder / "seen")
@@ -201,7 +217,7 @@ def test_slow_bodies_are_closed(running, log):
 
 
 def test_a_second_key_signs_the_subtree_form(tmp_path, log):
-    with witness(tmp_path / "w0", (ORIGIN, log.vkey), second=True) as running:
+    with witness(tmp_path / "w0", (log.origin, log.vkey), second=True) as running:
         status, body, _ = running.post(log.request(0, 5))
         assert status == 200
         assert len(cosigned(running, log, 5, body)) == 2
@@ -209,7 +225,7 @@ def test_a_second_key_signs_the_subtree_form(tmp_path, log):
 
 
 def test_an_empty_log_is_cosigned_too_and_only_with_its_root(running, log):
-    assert running.post(request_bytes(0, [], sign_note(Checkpoint(ORIGIN, 0, bytes(32)).text(), log.vkey, log.sign)))[0] == 409
+    assert running.post(request_bytes(0, [], sign_note(Checkpoint(log.origin, 0, bytes(32)).text(), log.vkey, log.sign)))[0] == 409
     assert running.post(request_bytes(0, [], log.note(0)))[0] == 200
     assert merkle.root([]) == merkle.EMPTY
     assert running.post(log.request(0, 5))[0] == 200
