@@ -449,7 +449,11 @@ def draw_abandon(
 ) -> None:
     """中止一次抽取（全部以后的证明都会显示）/ abandon an attempt; every later proof shows it."""
     with _ceremony(library_file, request_file, out, log_folder, lambda *_: ("accepted", ""), _silent, None, witnesses) as ceremony:
-        result = ceremony.abandon(reason, paper)
+        try:
+            result = ceremony.abandon(reason, paper)
+        except Waiting as pause:  # it is abandoned; the proof leaves with the witnesses' word, at the next `draw run`
+            click.echo(tell(f"waiting_{pause.code}", lang, **local_values(pause)), err=True)
+            sys.exit(3)
         write_results(ceremony, result)
     click.echo(tell("abandoned", lang, path=out))
 

@@ -167,6 +167,30 @@ def test_without_a_quorum_a_draw_waits_and_goes_on_when_the_witness_is_back(hous
         assert house.report().failed == ()
 
 
+def test_an_attempt_is_abandoned_without_its_witness_and_proved_when_it_is_back(house, library):
+    with ExitStack() as stack:
+        relayed, _ = stack.enter_context(relay(house.toy))
+        one = house.witnesses(stack, 1)[0]
+        later, answers = house.tmp / "later.toml", house.tmp / "answers.csv"
+        later.write_text(WORKS.read_text("utf-8").replace('"+40m"', '"+9000m"'), "utf-8")
+        answers.write_text("", "utf-8")
+        more = ("--answers", answers, "--relay", relayed, "--wait")
+        begun = lotroom("draw", "run", library, later, "--out", house.out, "--witness", one.url, *more)
+        assert begun.exit_code == 3, begun.output
+        assert house.report().failed == ()
+        one.stop()
+        reason = ("--reason", "cancelled", "--paper", "2026-1")
+        ended = lotroom("draw", "abandon", library, later, "--out", house.out, "--witness", one.url, *reason)
+        assert ended.exit_code == 3, ended.output
+        assert "Too few witnesses" in ended.output
+        back = stack.enter_context(witness(one.folder, env={"TEST_CLOCK": str(house.clock.path)}))
+        lotroom("draw", "run", library, later, "--out", house.out, "--witness", back.url, *more)
+        report = house.report()
+        assert report.failed == ()
+        assert report.outcome("A2").status == "passed"
+        assert b'"type":"abandoned"' in (house.out / "proof.json").read_bytes()
+
+
 def test_who_names_no_addresses_or_the_wrong_ones_is_told_so(house, library):
     with ExitStack() as stack:
         relayed, _ = stack.enter_context(relay(house.toy))
