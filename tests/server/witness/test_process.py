@@ -22,7 +22,6 @@ from server.witness.rules import MAX_REQUEST, SIZE_TYPE, Answered, parse_request
 from server.witness.store import WitnessStore
 from tests.server.witness.world import GrowingLog, Process, begin, witness
 
-
 LOGS = [GrowingLog(origin=f"test{n}.example/log") for n in range(20)]
 unused = iter(LOGS)
 
