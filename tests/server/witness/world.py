@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -138,11 +137,3 @@ def witness(folder: Path, *logs: tuple[str, VKey], second: bool = False, env: di
         yield running
     finally:
         running.stop()
-
-
-def until(done: object, seconds: float = 10.0) -> None:
-    """Waits until a question is answered with yes."""
-    end = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.02)
