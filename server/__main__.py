@@ -35,7 +35,6 @@ from drawing.proof import MAX_PROOF, parse_proof
 from drawing.receipt import receipt_bytes
 from drawing.roll import MAX_ROLL
 from drawing.sealed import unseal
-from drawing.texts import say
 from server.answers import Memory, from_list, read_answers
 from server.beacon.commands import beacon_commands, local_values, relays_option
 from server.beacon_client import Relays
@@ -46,7 +45,7 @@ from server.chart import chart
 from server.contribute import MAX_FILE, Order, contribute, contribution_bytes
 from server.files import read_bounded, write_new
 from server.folder import State, open_key_list, open_keys, open_state
-from server.keyfiles import ALL_ROLES, make_key, read_key, write_key
+from server.keyfiles import ALL_ROLES, KeyFile, make_key, read_key, write_key
 from server.leximin import make_lottery
 from server.library import demo
 from server.library.read_sheet import Library, read_library
@@ -54,6 +53,7 @@ from server.library.write_sheet import write_rejects, write_table, write_templat
 from server.quotas import read_assembly
 from server.receipts import make_receipt
 from server.records import write_results
+from server.refusals import say, text_of
 from server.request import Failure, read_request
 from server.storage.commands import check_command, migrate_command
 from server.texts import event_name, tell
@@ -61,6 +61,8 @@ from server.tilelog import TileLog
 from server.waiting import Waiting
 from server.walkthrough import run_demo
 from server.why import why
+from server.witness.commands import witness_commands, witnesses_option
+from server.witness.for_draw import witness_of
 
 BAD_USE = ("no_such_file", "cannot_read", "file_exists", "unknown_role")
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -228,6 +230,7 @@ def draw() -> None:
 @click.option("--answers", type=FILE, help="席位答复 csv / slot answers (empty: all accept)")
 @click.option("--dry-run", is_flag=True, help="演练 / a watermarked exercise")
 @relays_option
+@witnesses_option
 @click.option("--wait/--no-wait", default=None, help="等待信标（终端默认等待）/ wait for the beacon (default: on a terminal)")
 @as_json
 @language
@@ -239,6 +242,7 @@ def draw_run(
     answers: Path | None,
     dry_run: bool,
     relays: tuple[str, ...],
+    witnesses: tuple[str, ...],
     wait: bool | None,
     as_json: bool,
     lang: str,
@@ -248,6 +252,9 @@ def draw_run(
     def progress(code: str, **params: Any) -> None:
         if code == "countdown":
             _countdown(as_json, lang, **params)
+        elif code == "witness_refused":
+            why = text_of(params["refusal"], params, lang) + (f", {params['detail']}" if params["detail"] else "")
+            click.echo(tell(code, lang, address=params["address"], why=why), err=True)
         elif not as_json:
             named = {**params, "type": event_name(params["type"], lang)} if "type" in params else params
             click.echo(tell(code, lang, **named))
@@ -256,7 +263,7 @@ def draw_run(
     source = from_list(read_answers(answers)) if answers is not None else _ask(lang)
     waiting: Waiting | None = None
     try:
-        with _ceremony(library_file, request_file, out, log_folder, source, progress, dry_run) as ceremony:
+        with _ceremony(library_file, request_file, out, log_folder, source, progress, dry_run, witnesses) as ceremony:
             ceremony.beacon = beacon
             if ceremony.network is not None:
                 beacon.of(ceremony.network)  # before anything is begun: there is somebody to ask
@@ -265,7 +272,8 @@ def draw_run(
             except Waiting as pause:
                 waiting = pause
                 result = ceremony.book.project().draw
-            report = write_results(ceremony, result)
+            unseen = waiting is not None and waiting.code == "witnesses"  # a proof of a state that nobody has seen does not leave
+            report = write_results(ceremony, result) if not unseen else None
     except Unlawful as unlawful:
         _tell_failures(unlawful.failures, as_json, lang)
         sys.exit(1)
@@ -277,7 +285,13 @@ def draw_run(
         value = {"attempt": result.attempt, "phase": result.phase.value, "waiting": waiting.code if waiting else "", "out": str(out)}
         click.echo(
             json.dumps(
-                {**value, "failed": list(report.failed), "skipped": list(report.skipped), "slots": len(result.slots)}, ensure_ascii=False
+                {
+                    **value,
+                    "failed": list(report.failed) if report else [],
+                    "skipped": list(report.skipped) if report else [],
+                    "slots": len(result.slots),
+                },
+                ensure_ascii=False,
             )
         )
     sys.exit(0 if result.phase is Phase.CLOSED else 3)
@@ -309,6 +323,7 @@ def _ceremony(
     source: Ask,
     progress: Callable[..., None],
     dry_run: bool | None,
+    witnesses: tuple[str, ...] = (),
 ) -> Iterator[Ceremony]:
     """The folder's ceremony with its library, request, keys and log open. `dry_run` None: as the folder began. Raises Unlawful, Refused."""
     now = _clock()
@@ -331,7 +346,12 @@ def _ceremony(
     with _open_log(log_path, keys.log) as log:
         book = Book(log, project_tag(request.number), keys)
         book.read()
-        yield Ceremony(out, state, request, found.records, keys, chain, book, _clock, Memory(out / "answers.json", source), progress)
+        made = Ceremony(out, state, request, found.records, keys, chain, book, _clock, Memory(out / "answers.json", source), progress)
+        witness = witness_of(log, chain.newest, witnesses, progress)
+        if witness is not None:
+            witness.check()  # before anything is written: nobody has seen more of this log than there is
+            made.witness = witness
+        yield made
 
 
 def _clock() -> int:
@@ -382,8 +402,12 @@ def _open_log(path: Path, key: Any) -> TileLog:
     """The log of the centre, begun where there is none."""
     if (path / "checkpoint").exists():
         return TileLog.open(path, Policy(key.vkey, {}), key.sign)
-    short = sha256(key.public).hexdigest()[:12]
-    return TileLog.create(path, f"lotroom.local/log-{short}", key.vkey, key.sign)
+    return TileLog.create(path, log_origin(key), key.vkey, key.sign)
+
+
+def log_origin(key: KeyFile) -> str:
+    """The name of a log that is begun with this key: what its witnesses are told to watch."""
+    return f"lotroom.local/log-{sha256(key.public).hexdigest()[:12]}"
 
 
 @draw.command("why")
@@ -411,11 +435,25 @@ def draw_why(library_file: Path, request_file: Path, id_number: str, as_json: bo
 @click.option("--log", "log_folder", type=FOLDER, help="日志文件夹 / log (default: OUT/log)")
 @click.option("--reason", type=click.Choice(["incomplete", "cancelled", "order"]), required=True)
 @click.option("--paper", required=True, help="依据文号 / the paper it rests on; only its digest is public")
+@witnesses_option
 @language
-def draw_abandon(library_file: Path, request_file: Path, out: Path, log_folder: Path | None, reason: str, paper: str, lang: str) -> None:
+def draw_abandon(
+    library_file: Path,
+    request_file: Path,
+    out: Path,
+    log_folder: Path | None,
+    reason: str,
+    paper: str,
+    witnesses: tuple[str, ...],
+    lang: str,
+) -> None:
     """中止一次抽取（全部以后的证明都会显示）/ abandon an attempt; every later proof shows it."""
-    with _ceremony(library_file, request_file, out, log_folder, lambda *_: ("accepted", ""), _silent, None) as ceremony:
-        result = ceremony.abandon(reason, paper)
+    with _ceremony(library_file, request_file, out, log_folder, lambda *_: ("accepted", ""), _silent, None, witnesses) as ceremony:
+        try:
+            result = ceremony.abandon(reason, paper)
+        except Waiting as pause:  # it is abandoned; the proof leaves with the witnesses' word, at the next `draw run`
+            click.echo(tell(f"waiting_{pause.code}", lang, **local_values(pause)), err=True)
+            sys.exit(3)
         write_results(ceremony, result)
     click.echo(tell("abandoned", lang, path=out))
 
@@ -552,6 +590,7 @@ def demo_command(out: Path | None, lang: str) -> None:
 
 
 cli.add_command(beacon_commands(time.time, time.sleep))
+cli.add_command(witness_commands(lambda: _clock()))  # noqa: PLW0108  # looked up when it is called: tests set the clock
 cli.add_command(migrate_command)
 cli.add_command(check_command)
 

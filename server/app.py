@@ -17,7 +17,7 @@ import web
 from drawing.errors import Refused
 from server.adapters.clock import SystemChance, SystemClock
 from server.config import Settings
-from server.handlers.ask import NOBODY, SITE, Access, Checkpoints, CheckpointView, Permissions, Probe, Route, Site, Viewer, Viewers
+from server.handlers.ask import NOBODY, SITE, Access, Checkpoints, CheckpointView, Permissions, Probe, Route, Site, Tiles, Viewer, Viewers
 from server.handlers.doorway import Runner, require_c_parser
 from server.handlers.i18n import languages
 from server.handlers.middleware import answer, dress
@@ -63,6 +63,14 @@ class NoCheckpoints:
         return None
 
 
+class NoTiles:
+    """Until there is a log."""
+
+    async def file(self, path: str) -> bytes:
+        """Nothing."""
+        raise Refused("no_such_tile", "log")
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the pages stand on; tests put fakes here, the service its storage, keeper and logins."""
@@ -73,6 +81,7 @@ class Parts:
     permissions: Permissions = field(default_factory=PublicOnly)
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     probes: Sequence[Probe] = (WebProbe(),)
+    tiles: Tiles = field(default_factory=NoTiles)
 
 
 def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route] = TABLE) -> aioweb.Application:
@@ -94,6 +103,7 @@ def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route]
         viewers=parts.viewers,
         permissions=parts.permissions,
         checkpoints=parts.checkpoints,
+        tiles=parts.tiles,
         probes=parts.probes,
         renderer=renderer,
         statics=statics,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drawing import map as sparse
 from drawing.canonical import loads
 from drawing.draw import Project, apply
-from drawing.events import Event, Signature, parse_event
+from drawing.events import Event, Signature, Unsealed, parse_event
 from drawing.model import shape_of
-from drawing.proof import Logged, Mapped, MapProof, Proof, map_value
+from drawing.proof import Logged, Mapped, MapProof, Monitored, Proof, map_value
 from server.files import read_bounded, write_whole
 from server.folder import Keys
 from server.tilelog import TileLog
@@ -74,8 +74,12 @@ class Book:
             pending.unlink()
 
 
-def build_proof(book: Book) -> Proof:
-    """The proof over everything that the log holds of the project, to its latest checkpoint."""
+def build_proof(book: Book, monitors: Sequence[Monitored] = ()) -> Proof:
+    """The proof over everything that the log holds of the project, to its latest checkpoint, with what monitors said of this state of the log.
+
+    Where witnesses cosign, the checkpoints are ones that a quorum cosigned: the first after the commit, the first after the last contribution,
+    the last before the unsealing.
+    """
     log = book.log
     size = log.size
     tree = log.tree(size)
@@ -88,16 +92,31 @@ def build_proof(book: Book) -> Proof:
     for draw in project.attempts:
         for stage in draw.stages:
             if stage.kind != "round" or stage.lots:
-                sizes.add(index[stage.seq] + 2)
+                first, last = index[stage.seq] + 2, index[stage.given[-1][3]] + 2 if stage.given else size
+                sizes.add(log.cosigned_size(first, index[stage.given[0][3]] if stage.given else size))
                 if stage.given and stage.complete:
-                    sizes.add(index[stage.given[-1][3]] + 2)
+                    sizes.add(log.cosigned_size(last, index[stage.outcome.head.seq] if stage.outcome else size))
+        if draw.opened is not None:
+            unsealed = next((at for at, event in book.events if event.head.attempt == draw.attempt and isinstance(event.body, Unsealed)), 0)
+            if unsealed and log.is_cosigned(unsealed):
+                sizes.add(unsealed)
     ordered = sorted(sizes)
     items = {tag: map_value(*each) for tag, each in book.heads.items()}
     return Proof(
         origin=log.origin,
         events=tuple(Logged(event, at, tuple(tree.inclusion(at))) for at, event in book.events),
-        checkpoints=tuple(log.checkpoint(each).decode() for each in ordered),
+        checkpoints=tuple(log.cosigned(each).decode() for each in ordered),
         consistency=tuple(tuple(log.consistency(old, new)) for old, new in zip(ordered, ordered[1:], strict=False)),
         map=MapProof(mapped_index, mapped, tuple(tree.inclusion(mapped_index)), tuple(sparse.prove(items, book.tag))),
-        monitors=(),
+        monitors=_current(monitors, mapped, log.origin),
     )
+
+
+def _current(monitors: Sequence[Monitored], mapped: Mapped, origin: str) -> tuple[Monitored, ...]:
+    """Of each monitor the latest statement about the map as it is now; those about earlier states say nothing of this proof."""
+    good = {
+        each.sigs[0].key: each
+        for each in sorted(monitors, key=lambda each: each.at)
+        if (each.root, each.origin) == (mapped.root, origin) and each.size > mapped.size and each.at >= mapped.at
+    }
+    return tuple(good[key] for key in sorted(good))

@@ -87,6 +87,13 @@ def no_relays(network: Network, number: int) -> bytes:
     raise Refused("no_relays", network.name, round=number)
 
 
+Witness = Callable[[int], None]  # makes sure that a quorum cosigned the log's head at or after a time; raises Waiting
+
+
+def no_witnesses(since: int) -> None:
+    """A ceremony whose log nobody watches."""
+
+
 @dataclass
 class Ceremony:
     """One attempt in one folder. `next_event` decides from the replayed draw; `run` goes on until nothing is left to do."""
@@ -102,6 +109,7 @@ class Ceremony:
     ask: Ask
     say: Say
     beacon: Fetch = no_relays
+    witness: Witness = no_witnesses
     _wider: dict[int, Material] = field(default_factory=dict)  # extensions by number
 
     @property
@@ -129,6 +137,8 @@ class Ceremony:
         """Go on until closed. Raises Waiting where something must come from elsewhere, Refused where the draw cannot go on."""
         self.book.settle(self.pending)
         while True:
+            if self.book.events:
+                self.witness(0)  # every event rests on a state of the log that others have seen
             project = self.book.project()
             draw = project.draw
             ended = next((each for each in project.attempts if self._mine(each) and each.phase in ENDED), None)
@@ -208,6 +218,7 @@ class Ceremony:
         if reason == "order":
             signers += self.keys.of("authority")
         self._log(project, Abandoned(digest, reason), signers)
+        self.witness(0)
         return self.book.project().draw
 
     # Fixing -----------------------------------------------------------------------------------------------------------------------------
@@ -417,8 +428,8 @@ class Ceremony:
     def _contribution(self, draw: Draw, name: str, asked: RoundAsked | None) -> Contributed | RoundContributed:
         commit = draw.commits[-1]
         index = next(at for at, each in self.book.events if each.leaf_hash == commit.leaf_hash)
-        size = index + 2
-        proof = LogProof(index, tuple(self.book.log.inclusion(index, size)), self.book.log.checkpoint(size))
+        size = self.book.log.cosigned_size(index + 2, self.book.log.size)
+        proof = LogProof(index, tuple(self.book.log.inclusion(index, size)), self.book.log.cosigned(size))
         order = Order(commit.leaf, self.keys.log.vkey, proof, asked)
         write_whole(self.folder / "commit.json", order.to_bytes())
         key = self.keys.named(name)
@@ -555,6 +566,7 @@ class Ceremony:
         if sealed and commit is not None:
             if self.now() < commit.unsealing.not_before:
                 raise Waiting("sealed", until=commit.unsealing.not_before)
+            self.witness(commit.unsealing.not_before)  # check T5: others saw the time pass before the names were opened
             return Unsealed(sealed), supervisors[: max(commit.unsealing.threshold, 1)]
         return Closed(), [one("staff"), supervisors[0]]
 

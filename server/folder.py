@@ -78,6 +78,7 @@ class Keys:
     folder: Path
     log: KeyFile
     files: tuple[KeyFile, ...]
+    witnesses: tuple[KeyFile, ...] = ()  # public parts
 
     def of(self, role: str) -> list[KeyFile]:
         return [key for key in self.files if key.role == role]
@@ -115,7 +116,11 @@ def open_keys(folder: Path, log_folder: Path) -> Keys:
     log = next(key for key in have if key.role == "log")
     if not log.here:
         raise Refused("log_key_missing", str(folder))
-    return Keys(folder, log, _outsiders_first([key for key in have if key.role not in ("log", "node", "witness")]))
+    witnesses = tuple(key for key in have if key.role == "witness")
+    for key in witnesses:
+        if key.here:  # a witness whose key the operator has witnesses nothing
+            raise Refused("witness_secret_here", key.name)
+    return Keys(folder, log, _outsiders_first([key for key in have if key.role not in ("log", "node", "witness")]), witnesses)
 
 
 def _outsiders_first(keys: list[KeyFile]) -> tuple[KeyFile, ...]:
@@ -131,7 +136,7 @@ def open_key_list(path: Path, keys: Keys) -> KeyChain:
     """The key list of the folder, written once. Raises Refused where keys of the folder are not in it."""
     if not path.exists():
         networks = [read_network(each) for each in sorted(keys.folder.glob("*.network"))]
-        write_whole(path, keys_bytes([make_key_list(keys.files, keys.log.vkey, networks)]))
+        write_whole(path, keys_bytes([make_key_list(keys.files, keys.log.vkey, networks, keys.witnesses)]))
     chain = parse_keys(read_bounded(path, 4 << 20))
     publics = chain.newest.publics
     for key in keys.files:

@@ -142,10 +142,12 @@ def read_folder(folder: Path) -> list[KeyFile]:
     return list(found.values())
 
 
-def make_key_list(keys: Iterable[KeyFile], log: VKey, networks: Iterable[Network] = ()) -> KeyList:
-    """The first version of a key list over these keys and beacon networks, with a log that no witness watches."""
+def make_key_list(keys: Iterable[KeyFile], log: VKey, networks: Iterable[Network] = (), witnesses: Iterable[KeyFile] = ()) -> KeyList:
+    """The first version of a key list over these keys, beacon networks and witnesses, of W of whom 1 + floor(2W/3) make the quorum."""
     entries = tuple(key.entry() for key in sorted(keys, key=lambda key: key.name) if key.role in ROLES)
-    policy = Policy(log, {})
+    named = {f"w{n}": key.vkey for n, key in enumerate(sorted(witnesses, key=lambda key: key.name), 1)}
+    groups = {"most": (1 + 2 * len(named) // 3, tuple(named))} if named else {}
+    policy = Policy(log, named, groups, "most" if named else "none")
     return KeyList(
         version=1,
         entries=entries,

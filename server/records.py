@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from drawing.canonical import loads
 from drawing.draw import Draw, Phase
 from drawing.errors import Refused
+from drawing.model import shape_of
 from drawing.openings import write_openings
 from drawing.pool import label_of, tag_of
-from drawing.proof import proof_bytes
+from drawing.proof import Monitored, proof_bytes
 from drawing.report import Report
 from drawing.sealed import seal
 from drawing.signers import openings_attesters
@@ -25,7 +28,7 @@ from server.workdays import local
 def write_results(ceremony: Ceremony, draw: Draw) -> Report:
     """Write all result files and return the report over them. Raises Refused where the proof does not verify: then it does not leave."""
     folder = ceremony.folder
-    proof = proof_bytes(build_proof(ceremony.book))
+    proof = proof_bytes(build_proof(ceremony.book, read_monitors(folder / "monitors")))
     roll = ceremony.roll_file(draw) if draw.commits else None
     keys = read_bounded(folder / "keys.json", 4 << 20)
     report = verify(Files(proof, keys, roll))
@@ -42,6 +45,15 @@ def write_results(ceremony: Ceremony, draw: Draw) -> Report:
         mode=0o600,
     )
     return report
+
+
+def read_monitors(folder: Path) -> list[Monitored]:
+    """The statements that monitors sent, in files. Raises Refused for a file that is none."""
+    found = []
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        value = loads(read_bounded(path, 65_535).removesuffix(b"\n"), place=path.name)
+        found.append(shape_of(Monitored).read(value, path.name))
+    return found
 
 
 def _write_openings(ceremony: Ceremony, draw: Draw) -> None:

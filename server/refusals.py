@@ -32,6 +32,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "2 to {most} custodians with different names, of whom at least 2 and at most all are needed",
     ),
     "bad_frame": ("密钥服务收到的消息格式错误", "a message to the keeper has a bad shape"),
+    "bad_logs_file": ("logs 文件第 {line} 行应为“日志名称 公钥”", "line {line} of the file logs is not a name and a key"),
     "bootstrap_refused": (
         "初始化口令无效、已用过或已超时；请在控制台重新初始化",
         "the first day's secret is wrong, was used, or its time is over; begin again at the console",
@@ -57,6 +58,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "display_characters": ("姓名含有不可见字符；请删去", "the name has invisible characters; remove them"),
     "display_name": ("姓名须为 1 至 {most} 个字符", "a name has 1 to {most} characters"),
     "enrol_passkey": ("您的角色须使用通行密钥；请先登记一个", "your role signs in with a passkey; enrol one first"),
+    "epoch_needs_two": (
+        "新纪元须由提出人以外的两人批准（现有 {got} 人）",
+        "a new epoch needs the approval of two people besides whoever asks ({got} so far)",
+    ),
     "event_not_signed_here": ("经办方密钥不签署此类事件（{type}）", "the operator's key does not sign events of this kind ({type})"),
     "event_signed_otherwise": ("第 {seq} 步已签署过不同的内容", "step {seq} was signed with other contents"),
     "factors_missing": ("须先设置密码和动态口令，或登记通行密钥", "set a password and an authenticator, or enrol a passkey, first"),
@@ -77,6 +82,19 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "数据由第 {generation} 代密钥加密，该密钥已不在；请恢复对应的密封密钥文件",
         "sealed under key generation {generation}, which is gone; restore the sealed root that has it",
     ),
+    "log_behind_witness": (
+        "{place} 已见过 {seen} 条，而本日志只有 {size} 条：恢复了旧备份，或另有一份在写入。只读。请换回较新的日志；确已丢失的，经两人批准开始新纪元（docs/witness.md）",
+        "{place} has seen {seen} entries and this log has {size}: an old backup was restored, or a copy is written elsewhere. Read only. Put the newer log back; if it is lost, begin a new epoch with two approvals (docs/witness.md)",
+    ),
+    "log_differs": (
+        "日志有 {count} 处不符，第一处为 {what}；不予签名",
+        "the log differs in {count} places, the first is {what}; nothing is signed",
+    ),
+    "log_differs_from_witness": (
+        "{place} 见过的日志与本日志（{size} 条）内容不同：数据库被重建或历史被改写。只读。请换回原日志；确已丢失的，经两人批准开始新纪元（docs/witness.md）",
+        "{place} has seen another history than this log of {size} entries: the database was rebuilt or rewritten. Read only. Put the right log back; if it is lost, begin a new epoch with two approvals (docs/witness.md)",
+    ),
+    "log_not_begun": ("日志尚未命名", "the log has no name yet"),
     "log_rolled_back": (
         "拒绝签署：状态退回到 {size} 条，而本进程已签署到 {signed} 条",
         "not signed: the state went back to {size} entries and this process signed {signed}",
@@ -87,6 +105,18 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "network_address": ("无法识别来源地址", "the network address cannot be read"),
     "no_such_key": ("该对象没有密钥，或已依法销毁", "the object has no key, or it was destroyed as the law asks"),
     "no_such_permission": ("权限表中没有 {place}", "{place} is not in the permission table"),
+    "no_witness_addresses": (
+        "密钥清单有 {count} 个见证人，但未给出地址；请加 --witness 地址",
+        "the key list names {count} witnesses and no addresses are known; add --witness ADDRESS",
+    ),
+    "not_a_monitor_key": (
+        "不是监测方的密钥文件",
+        "not a monitor's key file",
+    ),
+    "not_a_witness_key": (
+        "不是见证人的密钥文件",
+        "not a witness's key file",
+    ),
     "not_an_envelope": ("密文格式错误", "not a sealed value"),
     "not_approved": ("须先完成审批（{action}）", "this needs approval first ({action})"),
     "not_entitled": ("您的角色无权查看", "none of your roles may see this"),
@@ -204,6 +234,47 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "unknown_verb": ("密钥服务没有这个操作", "the keeper has no such verb"),
     "verb_not_for_you": ("该进程不得调用 {verb}", "this process may not call {verb}"),
     "voted_already": ("您已对此事项表态", "you have voted on this already"),
+    "witness_ahead": (
+        "见证人已见过更长的日志",
+        "the witness has seen a longer log",
+    ),
+    "witness_distrusts_key": (
+        "见证人不信任本日志的公钥；请让其运行 lotroom witness trust",
+        "the witness does not trust this log's key; its operator adds it with lotroom witness trust",
+    ),
+    "witness_knows_no_such_log": (
+        "见证人尚未登记本日志；请让其运行 lotroom witness trust",
+        "the witness does not watch this log; its operator adds it with lotroom witness trust",
+    ),
+    "witness_malformed": (
+        "见证人认为请求格式错误；请核对双方版本",
+        "the witness finds the request malformed; compare the versions of both programs",
+    ),
+    "witness_memory_altered": (
+        "见证人对 {origin} 的记录已被改动；请停用此见证人并更换密钥",
+        "what the witness remembers of {origin} was altered; stop it and make a new key",
+    ),
+    "witness_of_other_key": (
+        "签名不是密钥清单中见证人的；请核对地址",
+        "no cosignature of a witness in the key list came back; check the address",
+    ),
+    "witness_runs": ("该见证人已在运行", "this witness runs already"),
+    "witness_saw_other_history": (
+        "见证人见过另一份历史",
+        "the witness has seen another history",
+    ),
+    "witness_secret_here": (
+        "见证人的私钥不得放在操作方处；只放其 .pub 文件",
+        "a witness's secret key must not lie with the operator; put its .pub file here",
+    ),
+    "witness_silent": (
+        "见证人没有可用的答复；请检查其进程与网络",
+        "the witness gave no usable answer; check its process and the network",
+    ),
+    "witnesses_not_in_list": (
+        "密钥清单没有见证人；请在首次抽取前把见证人的 .pub 文件放入密钥文件夹",
+        "the key list names no witnesses; put their .pub files into the folder of keys before the first draw",
+    ),
 }
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +24,8 @@ from server.files import read_bounded, sync_folder, write_whole
 WIDTH = 256
 MAX_ENTRY = 65_535
 MAX_SIZE = 1 << 24
+_TILE = re.compile(r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
+_COSIGNED = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
 
 def tile_name(number: int) -> str:
@@ -30,6 +34,31 @@ def tile_name(number: int) -> str:
     while number := number // 1000:
         groups.append(f"x{number % 1000:03d}")
     return "/".join(reversed(groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile of C2SP tlog-tiles: of entries, or of hashes of whole subtrees of 256^level leaves."""
+
+    entries: bool
+    level: int
+    number: int
+    width: int
+
+    @classmethod
+    def parse(cls, path: str, size: int) -> Tile:
+        """From its path. Raises Refused for any other spelling, and for what a log of `size` leaves does not have."""
+        found = _TILE.fullmatch(path)
+        if found is None or len(path) > 100:
+            raise Refused("no_such_tile", "log")
+        kind, name, partial = found.groups()
+        tile = cls(
+            kind == "entries", 0 if kind == "entries" else int(kind), int(name.replace("x", "").replace("/", "")), int(partial or WIDTH)
+        )
+        outside = tile.number * WIDTH + tile.width > size >> 8 * tile.level
+        if tile_name(tile.number) != name or (partial and tile.width >= WIDTH) or outside:
+            raise Refused("no_such_tile", "log")
+        return tile
 
 
 class TileLog:
@@ -113,7 +142,7 @@ class TileLog:
             raise Refused("log_too_large", "log/checkpoint", most=MAX_SIZE)
         entries: list[bytes] = []
         for name, width in _tiles(size, "tile/entries"):
-            entries += _split_bundle(self._file(name, width * (MAX_ENTRY + 2)), width, name)
+            entries += split_bundle(self._file(name, width * (MAX_ENTRY + 2)), width, name)
         leaves = [merkle.leaf_hash(entry) for entry in entries]
         level, hashes = 0, leaves
         while hashes:
@@ -168,6 +197,37 @@ class TileLog:
         if size is None or size == self.size:
             return read_bounded(self.path / "checkpoint", 65_535)
         return self._note(size, merkle.root(self._leaves[:size]))
+
+    # Cosignatures -------------------------------------------------------------------------------------------------------------------------
+
+    def keep_cosigned(self, size: int, note: bytes) -> None:
+        """Keep a checkpoint with the lines of a quorum of witnesses; a later one of the same size takes its place."""
+        folder = self.path / "cosigned"
+        if not folder.exists():
+            folder.mkdir()
+            sync_folder(self.path)
+        write_whole(folder / str(size), note)
+
+    def cosigned(self, size: int) -> bytes:
+        """The checkpoint of a size with its cosignatures, as far as there are any. Raises Refused where they stand under another one."""
+        own = self.checkpoint(size)
+        path = self.path / "cosigned" / str(size)
+        if not path.exists():
+            return own
+        note = read_bounded(path, 65_535)
+        if not note.startswith(own):
+            raise Refused("log_altered", f"log/cosigned/{size}", index=size)
+        return note
+
+    def is_cosigned(self, size: int) -> bool:
+        """Whether a quorum cosigned the checkpoint of this size, as far as is known here."""
+        return (self.path / "cosigned" / str(size)).exists()
+
+    def cosigned_size(self, least: int, most: int) -> int:
+        """The smallest size in this range whose checkpoint a quorum cosigned; `least` where there is none."""
+        folder = self.path / "cosigned"
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return min((int(each) for each in names if _COSIGNED.fullmatch(each) and least <= int(each) <= most), default=least)
 
     def check(self) -> None:
         """Read and hash everything again. Raises Refused where the disk no longer holds what this object does."""
@@ -243,7 +303,8 @@ def _changed(entries: Sequence[bytes], leaves: Sequence[bytes], first: int) -> I
         level += 1
 
 
-def _split_bundle(data: bytes, width: int, name: str) -> list[bytes]:
+def split_bundle(data: bytes, width: int, name: str) -> list[bytes]:
+    """The entries of a bundle that has `width` of them and nothing else. Raises Refused."""
     entries: list[bytes] = []
     at = 0
     for _ in range(width):

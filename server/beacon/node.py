@@ -20,6 +20,7 @@ from aiohttp import web as aioweb
 
 from drawing.beacon import SCHEME, Local, chain_hash, verify_round
 from drawing.errors import Refused
+from server import listening as serving
 from server.beacon.group import PHASES, Group
 from server.beacon.setup import (
     MAX_MESSAGE,
@@ -36,13 +37,12 @@ from server.beacon.setup import (
 from server.beacon.shares import combine, partial_fits, scalar, sign_partial
 from server.beacon.store import Share, Store
 from server.fetch import ask, open_session, read_answer, read_signature
+from server.listening import CONNECTION_SECONDS, MAX_CONNECTIONS
 
 PEER_SECONDS = 3.0
 MAX_VALUES = 1024  # rounds that a node remembers: the same question again costs nothing
 MAX_JOINING = 16  # rounds that it joins at the same time
 MAX_BACKOFF = 30.0
-MAX_CONNECTIONS = 256
-CONNECTION_SECONDS = 30.0  # no question takes so long: whoever sends slowly is not waited for
 
 
 @dataclass
@@ -397,24 +397,5 @@ async def listening(
     node: Node, host: str, port: int, *, most: int = MAX_CONNECTIONS, seconds: float = CONNECTION_SECONDS
 ) -> AsyncIterator[None]:
     """The node at an address, until the block ends: at most so many connections, each for at most so many seconds."""
-    runner = aioweb.AppRunner(node.application(), access_log=None, keepalive_timeout=15, shutdown_timeout=5)
-    await runner.setup()
-    loop = asyncio.get_running_loop()
-    server = runner.server
-    if server is None:  # only before `setup`
-        raise Refused("no_share_yet", "node", status="down")
-
-    def accept() -> asyncio.Protocol:
-        handler = server()
-        full = len(server.connections) >= most
-        loop.call_later(0.05 if full else seconds, handler.force_close)  # not at once: its transport comes after this call
-        return handler
-
-    try:
-        socket = await loop.create_server(accept, host or None, port, reuse_address=True)
-        try:
-            yield
-        finally:
-            socket.close()
-    finally:
-        await runner.cleanup()
+    async with serving.listening(node.application(), host, port, most=most, seconds=seconds):
+        yield

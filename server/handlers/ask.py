@@ -146,6 +146,14 @@ class Checkpoints(Protocol):
         ...
 
 
+class Tiles(Protocol):
+    """The published log by its paths (C2SP tlog-tiles); implemented over `storage.log`."""
+
+    async def file(self, path: str) -> bytes:
+        """`checkpoint`, `tile/L/N[.p/W]`, `tile/entries/N[.p/W]`. Raises Refused `no_such_tile` for any other."""
+        ...
+
+
 Handler = Callable[["Ask"], Awaitable[aioweb.StreamResponse]]
 
 
@@ -179,6 +187,7 @@ class Site:
     viewers: Viewers
     permissions: Permissions
     checkpoints: Checkpoints
+    tiles: Tiles
     probes: Sequence[Probe]
     renderer: Renderer
     statics: Statics

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web as aioweb
 
 from drawing.errors import Refused
-from server.handlers import gallery, openapi, public, static, status
+from server.handlers import gallery, log, openapi, public, static, status
 from server.handlers.ask import Kind, Permissions, Route
 from server.handlers.middleware import ASK, ROUTES
 
@@ -26,6 +26,8 @@ TABLE: tuple[Route, ...] = (
     Route(GET, "/health/live", "live", status.live, PUBLIC, PLAIN),
     Route(GET, "/health/ready", "ready", status.ready, PUBLIC, PLAIN),
     Route(GET, "/static/{digest:[0-9a-f]{16}}/{name:[a-zA-Z0-9_./-]{1,120}}", "static", static.file, PUBLIC, PLAIN),
+    Route(GET, "/checkpoint", "log_checkpoint", log.checkpoint, PUBLIC, PLAIN),
+    Route(GET, "/tile/{rest:[a-z0-9/.]{1,90}}", "log_tile", log.tile, PUBLIC, PLAIN),
     Route(GET, "/api/openapi.json", "openapi", openapi.document, PUBLIC, API, "This description"),
     Route(GET, "/api/status", "api_status", status.status_json, PUBLIC, API, "State of the service", gives=status.StatusJson),
     Route(

@@ -6,7 +6,6 @@ from at most 256 of them. What is served is what a checkpoint speaks of: later l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,12 +15,12 @@ from drawing import merkle
 from drawing.errors import Refused
 from drawing.merkle import node_hash
 from server.storage import tables
+from server.storage.store import Store
 from server.storage.tx import Tx
-from server.tilelog import WIDTH, tile_name
+from server.tilelog import WIDTH, Tile
 
 HEIGHT = 8
 MAX_ENTRIES = 65_536
-_PATH = re.compile(r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,33 +90,27 @@ class Log:
         found = await self.tx.all("checkpoint", origin=origin, order=["-size"], limit=1)
         return (found[0]["size"], found[0]["note"]) if found else None
 
-    async def cosigned(self, size: int, witnesses: Sequence[str]) -> bytes:
-        """The checkpoint of a size with the lines of these witnesses behind it, in this order, as far as they have cosigned."""
+    async def cosigned(self, size: int, witnesses: Sequence[str] | None) -> bytes:
+        """The checkpoint of a size with the lines of these witnesses behind it, in this order, as far as they have cosigned. None: of all."""
         origin = (await self.tx.head()).origin
         found = await self.tx.one("checkpoint", origin=origin, size=size)
         if found is None:
             raise Refused("no_such_checkpoint", "log", size=size)
         lines = {row["witness"]: row["line"] for row in await self.tx.all("witness_note", origin=origin, size=size)}
-        return b"".join([found["note"], *(lines[name] for name in witnesses if name in lines)])
+        return b"".join([found["note"], *(lines[name] for name in (sorted(lines) if witnesses is None else witnesses) if name in lines)])
 
     async def file(self, path: str) -> bytes:
         """A file of C2SP tlog-tiles by its path: `checkpoint`, `tile/L/N[.p/W]`, `tile/entries/N[.p/W]`. Raises Refused for any other."""
         published = await self.checkpoint()
         if path == "checkpoint" and published is not None:
-            return published[1]
-        found = _PATH.fullmatch(path)
-        if found is None or published is None:
+            return await self.cosigned(published[0], None)
+        if published is None:
             raise Refused("no_such_tile", "log")
-        kind, name, partial = found.groups()
-        number = int(name.replace("x", "").replace("/", ""))
-        width = int(partial or WIDTH)
-        level = 0 if kind == "entries" else int(kind)
-        if tile_name(number) != name or (partial and width >= WIDTH) or number * WIDTH + width > published[0] >> HEIGHT * level:
-            raise Refused("no_such_tile", "log")
-        if kind == "entries":
-            entries = await self.entries(number * WIDTH, number * WIDTH + width)
+        tile = Tile.parse(path, published[0])
+        if tile.entries:
+            entries = await self.entries(tile.number * WIDTH, tile.number * WIDTH + tile.width)
             return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
-        return b"".join(await self._hashes(level, number * WIDTH, width))
+        return b"".join(await self._hashes(tile.level, tile.number * WIDTH, tile.width))
 
     async def _inside(self, size: int) -> None:
         if not 0 <= size <= await self.size():
@@ -152,3 +145,15 @@ class Log:
         for left in reversed(lefts):
             hashed = node_hash(left, hashed)
         return hashed
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLog:
+    """The log of a store as everybody may read it, by the paths of C2SP tlog-tiles."""
+
+    store: Store
+
+    async def file(self, path: str) -> bytes:
+        """Raises Refused `no_such_tile` for a path that the newest checkpoint does not speak of."""
+        async with self.store.reading() as tx:
+            return await Log(tx).file(path)

@@ -1,10 +1,12 @@
 // Reads a log folder with golang.org/x/mod/sumdb alone: the note, every hash tile, every record's inclusion, and growth from every size.
-// Usage: readlog FOLDER VKEY
+// Usage: readlog FOLDER|http://ADDRESS VKEY
 package main
 
 import (
 	"bufio"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +15,29 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+var asked = map[string][]byte{}
+
 type files struct{ folder string }
+
+func (f files) read(path string) ([]byte, error) {
+	if !strings.HasPrefix(f.folder, "http://") {
+		return os.ReadFile(filepath.Join(f.folder, path))
+	}
+	if data, ok := asked[path]; ok {
+		return data, nil
+	}
+	answer, err := http.Get(f.folder + "/" + path)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != 200 {
+		return nil, fmt.Errorf("status %d for %s", answer.StatusCode, path)
+	}
+	data, err := io.ReadAll(answer.Body)
+	asked[path] = data
+	return data, err
+}
 
 func (f files) Height() int { return 8 }
 
@@ -22,7 +46,7 @@ func (f files) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	for _, t := range tiles {
 		// tlog-tiles paths leave out the height, which is always 8: tile/8/0/x -> tile/0/x
 		path := "tile/" + strings.TrimPrefix(t.Path(), "tile/8/")
-		data, err := os.ReadFile(filepath.Join(f.folder, path))
+		data, err := f.read(path)
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +68,7 @@ func main() {
 	folder := os.Args[1]
 	verifier, err := note.NewVerifier(os.Args[2])
 	check(err)
-	data, err := os.ReadFile(filepath.Join(folder, "checkpoint"))
+	data, err := files{folder}.read("checkpoint")
 	check(err)
 	opened, err := note.Open(data, note.VerifierList(verifier))
 	check(err)

@@ -190,7 +190,8 @@ async def test_cosignatures_stand_behind_the_checkpoint_in_the_order_of_the_poli
         await store.write(lambda tx, n=name: tx.witnessed("test.example/log", 3, n, n.encode() + b"\n"), NOW)
     await store.write(lambda tx: tx.witnessed("test.example/log", 3, "w0", b"again\n"), NOW)
     async with store.reading() as tx:
-        note = await Log(tx).file("checkpoint")
+        note = await Log(tx).cosigned(3, ())
+        assert await Log(tx).file("checkpoint") == note + b"other\nw0\nw1\n"  # what is served has every line
         assert await Log(tx).cosigned(3, ("w0", "w1", "w2")) == note + b"w0\nw1\n"
         with pytest.raises(Refused, match="no_such_checkpoint"):
             await Log(tx).cosigned(2, ("w0",))
