@@ -156,6 +156,12 @@ async def add_ticket(tx: Tx, ticket: Ticket) -> None:
 def _ticket(row: Row) -> Ticket:
     holder = AccountId(row["account"]) if row["account"] else None
     made = Ticket(
-        bytes(row["token_hash"]), Purpose(row["kind"]), row["subject"], CentreId(row["centre"]), holder, row["created_at"], row["expires_at"]
+        bytes(row["token_hash"]),
+        Purpose(row["kind"]),
+        row["subject"],
+        CentreId(row["centre"]),
+        holder,
+        row["created_at"],
+        row["expires_at"],
     )
     return replace(made, bound=bytes.fromhex(row["role"] or ""))

@@ -1,5 +1,6 @@
 """What waits for approval, and what was approved. A vote is a row of its own; a proposal's row changes with it, so that of two votes at once the
-second is Stale and looks again."""
+second is Stale and looks again.
+"""
 
 from __future__ import annotations
 
