@@ -198,7 +198,7 @@ def test_somebody_is_invited_enrols_is_given_a_role_by_two_and_then_approves(sit
     asked = guest.options("/account/passkeys/options")
     made = guest.post("/account/passkeys", (("attestation", key.create(json.dumps(asked))),))
     assert made.status == 303, problem(made)
-    assert "待审批" in guest.open("/account").text
+    assert "待批准" in guest.open("/account").text
     security.confirm("an.quan")
     assert approve(security, "an.quan")
     site.keys["ouyang.jingyi"] = key
