@@ -22,19 +22,21 @@ from server.handlers.doorway import Runner, require_c_parser
 from server.handlers.i18n import languages
 from server.handlers.middleware import answer, dress
 from server.handlers.render import Renderer
-from server.handlers.routes import PUBLIC, TABLE, check, install
+from server.handlers.routes import DESK, PUBLIC, TABLE, check, install
 from server.handlers.sse import Streams
 from server.handlers.static import read_statics
 from server.handlers.status import WebProbe
+from server.handlers.viewers import LoginViewers, TablePermissions
 from server.logs import LOG, configure, places
 from server.ports import Chance, Clock
+from server.services.desk import Caller, Desk
 from server.verifier_page import verifier_page
 
 
 class NoViewers:
     """Until there are logins: nobody is known."""
 
-    async def by_cookie(self, token: str, now: int) -> Viewer:
+    async def by_cookie(self, token: str, now: int, caller: Caller) -> Viewer:
         """Nobody."""
         return NOBODY
 
@@ -82,13 +84,21 @@ class Parts:
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     probes: Sequence[Probe] = (WebProbe(),)
     tiles: Tiles = field(default_factory=NoTiles)
+    desk: Desk | None = None
 
 
-def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route] = TABLE) -> aioweb.Application:
+def parts_of(desk: Desk, **more: Any) -> Parts:
+    """With logins and the permission table over a store and a keeper."""
+    return Parts(viewers=LoginViewers(desk), permissions=TablePermissions(), desk=desk, **more)
+
+
+def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route] | None = None) -> aioweb.Application:
     """The application. Raises Refused where it must not start: a route without permission, the wrong parser, another `web`."""
     require_c_parser()
     folder = own_web()
     parts = parts or Parts()
+    if table is None:
+        table = (*TABLE, *DESK) if parts.desk else TABLE
     routes = tuple(route for route in table if settings.insecure_demo or not route.demo_only)
     check(routes, parts.permissions)
     statics = read_statics(folder / "static")
@@ -113,6 +123,7 @@ def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route]
         version=number,
         routes=routes,
         started_at=parts.clock.now(),
+        desk=parts.desk,
     )
     app = aioweb.Application(middlewares=[answer])
     app[SITE] = site

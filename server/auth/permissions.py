@@ -104,6 +104,10 @@ ACCOUNT = (
     _may("account.step_up", ANY_ACCOUNT, OWN, before_duties=True),
     _may("account.change_password", ANY_ACCOUNT, OWN, STEPPED_UP, before_duties=True),
     _may("account.enrol_factor", ANY_ACCOUNT, OWN, STEPPED_UP, before_duties=True),
+    # A security administrator lets a new passkey count; the passkey of one of them is let in at the key ceremony.
+    _may(
+        "account.enrol_passkey", ANY_ACCOUNT - {Role.SECURITY_ADMIN}, OWN, STEPPED_UP, "security_admin", passkey=False, before_duties=True
+    ),
     _may("account.remove_factor", ANY_ACCOUNT, OWN, STEPPED_UP),
     _may("account.recovery_codes", SIGNED_IN - PASSKEY_ROLES, OWN, STEPPED_UP),  # recovery.py refuses whoever holds both kinds of role
     _may("account.logins", ANY_ACCOUNT, OWN, before_duties=True),

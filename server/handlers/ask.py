@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web as aioweb
 from pydantic import BaseModel
 
+from server.auth.model import VISITOR, Actor
 from server.config import Settings
 from server.ports import Chance, Clock
+from server.services.desk import Caller, Desk
 
 if TYPE_CHECKING:
     from server.handlers.i18n import Language
@@ -42,8 +44,13 @@ class Access(Enum):
 
     YES = "yes"
     SIGN_IN = "sign_in"
+    SECOND_FACTOR = "second_factor"
     STEP_UP = "step_up"
-    NO = "no"
+    PASSKEY = "passkey_first"
+    ENROL_PASSKEY = "enrol_passkey"
+    CHANGE_PASSWORD = "change_password"  # noqa: S105  what to do, not a password
+    HIDDEN = "not_found"
+    NO = "forbidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,9 @@ class Viewer:
     roles: tuple[str, ...] = ()
     permissions: frozenset[str] = frozenset()
     by_token: bool = False  # a service token: no cookies were looked at, so nothing can be forged across sites
+    actor: Actor = VISITOR
+    caller: Caller | None = None  # for use cases
+    fresh: str = ""  # a new token for the login's cookie
 
     @property
     def signed_in(self) -> bool:
@@ -70,8 +80,8 @@ NOBODY = Viewer()
 class Viewers(Protocol):
     """Finds out who asks; implemented over `auth.logins`."""
 
-    async def by_cookie(self, token: str, now: int) -> Viewer:
-        """The viewer of a login cookie; NOBODY where it is unknown or over."""
+    async def by_cookie(self, token: str, now: int, caller: Caller) -> Viewer:
+        """The viewer of a login cookie; NOBODY where it is unknown or over. `caller`: what the request says of itself."""
         ...
 
     async def by_bearer(self, token: str, now: int) -> Viewer:
@@ -197,6 +207,7 @@ class Site:
     version: str
     routes: Sequence[Route] = ()
     started_at: int = 0
+    desk: Desk | None = None  # what use cases stand on; None where only public pages are served
 
 
 SITE: aioweb.AppKey[Site] = aioweb.AppKey("site", Site)
@@ -215,6 +226,7 @@ class Ask:
     theme: str = ""
     flash: str = ""
     viewer: Viewer = NOBODY
+    caller: Caller = field(default_factory=Caller)
     visit: bytes = b""  # this browser's secret, from its cookie
     body: bytes = b""
     streaming: bool = False  # headers are out: no other answer is possible any more
@@ -224,6 +236,12 @@ class Ask:
     def settings(self) -> Settings:
         """The site's."""
         return self.site.settings
+
+    @property
+    def desk(self) -> Desk:
+        """Of routes that are there only where it is."""
+        assert self.site.desk is not None
+        return self.site.desk
 
     @property
     def path(self) -> Mapping[str, str]:

@@ -16,9 +16,11 @@ from typing import Annotated, Any, Generic, NoReturn, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
+from drawing.errors import Refused
 from server.handlers.ask import Ask
 from server.handlers.i18n import N_, Language
-from server.handlers.problems import FieldFault, Stop
+from server.handlers.problems import OF_REFUSALS, FieldFault, Stop
+from server.refusals import text_of
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -43,6 +45,7 @@ def _escaped(point: int) -> str:
 UNWANTED_CLASS = "".join(_escaped(first) + ("-" + _escaped(last) if last > first else "") for first, last in UNWANTED)
 UNWANTED_OR_SURROGATE = re.compile(f"[{UNWANTED_CLASS}\ud800-\udfff]")
 CLEAN_PATTERN = f"^[^{UNWANTED_CLASS}]*$"  # the same for the API's description; JSON has no surrogates
+BACK = re.compile(r"/(?!/)[A-Za-z0-9/_.~?=&%-]{0,1000}", re.ASCII)  # a page of ours to go back to
 T = TypeVar("T", bound=BaseModel)
 
 FAULTS: Mapping[str, str] = {
@@ -108,6 +111,7 @@ _described = Field(json_schema_extra={"pattern": CLEAN_PATTERN})
 Line = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_trimmed), _described]  # one line of text
 Lines = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(clean_lines)]
 Exact = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(clean), _described]  # spaces at the ends count: passwords
+Answer = Annotated[str, StringConstraints(min_length=2, max_length=16_384), AfterValidator(clean)]  # of a passkey, as JSON
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -142,6 +146,19 @@ class Form(Generic[T]):
     def with_fault(self, field: str, code: str, text: str) -> Form[T]:
         """One more, found by a service."""
         return Form(self.given, None, (*self.faults, FieldFault(field, code, text)))
+
+
+def refused(ask: Ask, form: Form[T], why: Refused, **fields: str) -> Form[T]:
+    """The form with what a service refused, at the field of that name or the one that `fields` names for it ("" for all others).
+
+    Raises it again where it is no matter of a form: somebody must sign in, the service is sealed.
+    """
+    if why.code in OF_REFUSALS and why.code not in ("too_many", "busy"):
+        raise why
+    place = fields.get(why.place.replace(".", "_"), fields.get("otherwise", why.place))
+    return form.with_fault(
+        place, why.code, text_of(why.code, {"place": why.place, **why.params}, "zh" if ask.language.name == "zh_CN" else "en")
+    )
 
 
 def empty(**given: str) -> Form[Any]:

@@ -180,7 +180,7 @@ def people_wrong(ask: Ask) -> Made:
     form: Form[Any] = Form(
         {"name": "", "new_account": "He Xiaowen"},
         None,
-        (fault(ask, "name", "missing"), fault(ask, "new_account", "pattern"), fault(ask, "roles", "choice")),
+        (fault(ask, "name", "missing"), fault(ask, "new_account", "pattern")),
     )
     return "people.html", PeoplePage("", "", view.people[:3], 3, view.roles, form)
 

@@ -11,22 +11,36 @@ import hmac
 import re
 from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from hashlib import sha256
 
 from aiohttp import web as aioweb
 
+from server.auth.sign_in import Request
+from server.auth.throttle import ip_key
 from server.handlers import forms
 from server.handlers.ask import NOBODY, SITE, Access, Ask, Kind, Route, Site, cookie_name, csrf_token
 from server.handlers.headers import secure
 from server.handlers.i18n import choose
 from server.handlers.problems import Problem, Stop, problem_json, problem_of
+from server.handlers.viewers import browser_of
 from server.logs import LOG, places
+from server.services.desk import Caller
+from server.services.sign_in import device_hash
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 ASK: aioweb.RequestKey[Ask] = aioweb.RequestKey("ask", Ask)
 ROUTES: aioweb.AppKey[dict[aioweb.AbstractRoute, Route]] = aioweb.AppKey("routes", dict[aioweb.AbstractRoute, Route])
 BASE64 = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-COOKIES = {"language": 31_536_000, "theme": 31_536_000, "visit": None, "flash": None}  # seconds; None: until the browser closes
+COOKIES = {
+    "language": 31_536_000,
+    "theme": 31_536_000,
+    "visit": None,
+    "flash": None,
+    "pass": None,
+    "device": 15_811_200,
+}  # seconds; None: until the browser closes
 LOGIN_COOKIE = "login"
 TOKEN_HEADER = "X-CSRF-Token"  # noqa: S105  the name of a header
 TYPE = re.compile(r"([a-z]+/[a-z0-9.+-]+)(?:; ?charset=\"?utf-8\"?)?", re.IGNORECASE)
@@ -130,12 +144,8 @@ async def admit(ask: Ask) -> None:
     match site.permissions.access(ask.viewer, route.permission, ask.now):
         case Access.YES:
             pass
-        case Access.SIGN_IN:
-            raise Stop("sign_in")
-        case Access.STEP_UP:
-            raise Stop("step_up")
-        case Access.NO:
-            raise Stop("forbidden")
+        case wanting:
+            raise Stop(wanting.value)
     unsafe = request.method not in SAFE
     if unsafe and not ask.viewer.by_token and not from_our_page(ask):
         raise Stop("csrf")
@@ -159,8 +169,22 @@ async def identify(ask: Ask) -> None:
         if not ask.viewer.by_token:
             raise Stop("sign_in", headers={"WWW-Authenticate": "Bearer"})
         return
-    token = cookies(ask.request, ask.site).get(LOGIN_COOKIE, "")
-    ask.viewer = await ask.site.viewers.by_cookie(token, ask.now) if token else NOBODY
+    jar = cookies(ask.request, ask.site)
+    ask.caller = of_request(ask, jar)
+    token = jar.get(LOGIN_COOKIE, "")
+    ask.viewer = await ask.site.viewers.by_cookie(token, ask.now, ask.caller) if token else NOBODY
+    ask.caller = ask.viewer.caller or ask.caller
+    if ask.viewer.fresh:
+        ask.cookies[LOGIN_COOKIE] = ask.viewer.fresh
+
+
+def of_request(ask: Ask, jar: Mapping[str, str]) -> Caller:
+    """What a request says of itself: network, browser, whether the browser was here before, the pass that it keeps."""
+    address, agent = ask.request.remote or "127.0.0.1", ",".join(ask.request.headers.getall("User-Agent", []))[:400]
+    place = sha256(f"{ip_key(address)}\n{agent}".encode("utf-8", "replace")).digest()
+    device = jar.get("device", "")
+    known = device_hash(device) if BASE64.fullmatch(device) else b""
+    return Caller(request=Request(ask.now, address, place, browser_of(agent), known), shown=jar.get("pass", ""))
 
 
 def from_our_page(ask: Ask) -> bool:
@@ -225,7 +249,15 @@ def as_problem(ask: Ask, problem: Problem) -> aioweb.StreamResponse:
     """For a program as JSON, for a person as a page."""
     if ask.route.kind is Kind.API or (ask.route is UNKNOWN and ask.request.path.startswith("/api/")):
         return problem_json(problem)
-    return ask.site.renderer.problem(ask, problem)
+    return ask.site.renderer.problem(ask, replace(problem, back=back_to(ask)))
+
+
+def back_to(ask: Ask) -> str:
+    """Where to go on once what is wanting is there: the page itself, or the page whose form this was."""
+    if ask.request.method in SAFE:
+        return ask.request.rel_url.raw_path_qs
+    origin, _, rest = ",".join(ask.request.headers.getall("Referer", [])).removeprefix(ask.settings.origin).partition("/")
+    return "/" + rest if not origin and forms.BACK.fullmatch("/" + rest) else "/"
 
 
 async def dress(request: aioweb.Request, response: aioweb.StreamResponse) -> None:

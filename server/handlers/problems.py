@@ -41,6 +41,20 @@ PROBLEMS: Mapping[str, Kind] = {
     "duplicate_key": Kind(400, N_("A name stands twice in the body"), N_("Send every name once.")),
     "unknown_field": Kind(400, N_("The request has a field that is not known here"), N_("Reload the page and fill in the form again.")),
     "sign_in": Kind(401, N_("Please sign in"), N_("This page is for people who are signed in. You come back here afterwards.")),
+    "second_factor": Kind(401, N_("Please finish signing in"), N_("The password was right; the second factor is still missing.")),
+    "passkey_first": Kind(
+        403, N_("Please sign in with your passkey"), N_("Your role counts only in a login that was made with a passkey, not with a code.")
+    ),
+    "enrol_passkey": Kind(
+        403,
+        N_("Please register a passkey first"),
+        N_("Your role needs one. Register it on the page of your account; an administrator lets it in."),
+    ),
+    "change_password": Kind(
+        403,
+        N_("Please change your password first"),
+        N_("It is ninety days old. Change it on the page of your account, or register a passkey."),
+    ),
     "forbidden": Kind(
         403, N_("You may not see this"), N_("Your roles do not cover it. If they should, ask your centre's security administrator.")
     ),
@@ -101,6 +115,31 @@ BY_STATUS = {
 }
 
 
+# Refusals of rules and of the keeper that are no matter of one form.
+OF_REFUSALS: Mapping[str, str] = {
+    "sign_in": "sign_in",
+    "second_factor_first": "second_factor",
+    "step_up": "step_up",
+    "step_up_passkey": "step_up",
+    "pass_refused": "step_up",
+    "passkey_first": "passkey_first",
+    "enrol_passkey": "enrol_passkey",
+    "change_password": "change_password",
+    "account_not_active": "sign_in",
+    "not_your_role": "forbidden",
+    "not_found": "not_found",
+    "no_such_row": "not_found",
+    "stale": "stale",
+    "login_stale": "stale",
+    "too_many": "too_many",
+    "too_often": "too_many",
+    "busy": "not_ready",
+    "keeper_busy": "not_ready",
+    "keeper_missing": "keeper_missing",
+    "service_sealed": "sealed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class FieldFault:
     """What is wrong with one field, in words."""
@@ -134,6 +173,7 @@ class Problem:
     detail: str = ""
     faults: tuple[FieldFault, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    back: str = ""  # where to go on once what is wanting is there
 
 
 def problem_of(raised: BaseException, language: Language, request: str) -> Problem:
@@ -146,6 +186,10 @@ def problem_of(raised: BaseException, language: Language, request: str) -> Probl
         case Failure():
             code, params = raised.code, raised.params
             headers = {"Retry-After": str(params["seconds"])} if "seconds" in params else {}
+        case Refused(code=known) if known in OF_REFUSALS:
+            code = OF_REFUSALS[known]
+            params = {"seconds": raised.params.get("retry_after", raised.params.get("seconds", 60))}
+            headers = {"Retry-After": str(params["seconds"])} if code in ("too_many", "not_ready") else {}
         case Refused():
             code, detail = "unprocessable", text_of(raised.code, raised.params, "zh" if language.name == "zh_CN" else "en")
             faults = (FieldFault(raised.place, raised.code, detail),) if raised.place else ()

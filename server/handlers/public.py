@@ -15,7 +15,6 @@ from server.handlers.problems import Stop
 from server.handlers.render import HTML, page
 from server.handlers.views import HomePage, VerifyPage
 
-BACK = re.compile(r"/(?!/)[A-Za-z0-9/_.~?=&%-]{0,1000}", re.ASCII)
 INLINE = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 FILE_NAME = "lotroom-verify.html"
 
@@ -55,7 +54,7 @@ async def verifier_file(ask: Ask) -> aioweb.StreamResponse:
 async def preferences(ask: Ask) -> aioweb.StreamResponse:
     """Remember language or colours in cookies and go back."""
     given = forms.form(ask, Preferences).value
-    if given is None or not BACK.fullmatch(given.back):
+    if given is None or not forms.BACK.fullmatch(given.back):
         raise Stop("bad_request")
     if given.language:
         ask.cookies["language"] = given.language

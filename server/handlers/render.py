@@ -29,6 +29,7 @@ NAVIGATION: tuple[tuple[str, str], ...] = (
     ("people", N_("People and roles")),
     ("audit", N_("Audit log")),
     ("account", N_("My account")),
+    ("sign_in", N_("Sign in")),
     ("gallery", N_("Components")),
 )
 FLASHES: Mapping[str, str] = {  # said once, on the page after a form
@@ -38,6 +39,9 @@ FLASHES: Mapping[str, str] = {  # said once, on the page after a form
     "refused": N_("Refused."),
     "removed": N_("Removed."),
     "signed_out": N_("You are signed out."),
+    "confirmed": N_("Confirmed. Go on within five minutes."),
+    "passkey_waits": N_("The passkey is made. It counts once a security administrator has let it in."),
+    "ready": N_("Your account is ready. Sign in now."),
 }
 PLACEHOLDER = "00000000000000000000000000000000"
 
@@ -86,6 +90,7 @@ class Renderer:
         self._addresses = {route.name: route.path for route in routes}
         for env in self._environments.values():
             env.globals["url"] = self.url
+            env.globals["known"] = self._addresses.__contains__
         frame = Frame(self._centre(self._default), self._settings.insecure_demo, (), "", 0, "", "", "", PLACEHOLDER)
         for code in ("bad_request", "header_too_large", "internal"):
             row = PROBLEMS[code]
@@ -144,7 +149,9 @@ class Renderer:
         return tuple(
             NavItem(ask.language.say(label), self.url(name), name == ask.route.name)
             for name, label in NAVIGATION
-            if name in permissions and ask.site.permissions.access(ask.viewer, permissions[name], ask.now) is Access.YES
+            if name in permissions
+            and not (name == "sign_in" and ask.viewer.signed_in)
+            and ask.site.permissions.access(ask.viewer, permissions[name], ask.now) is Access.YES
         )
 
     def _centre(self, language: Language) -> str:

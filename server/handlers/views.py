@@ -94,6 +94,7 @@ class SecondFactorPage:
     passkey: bool
     options: str = ""
     tries_left: int | None = None
+    step_up: bool = False  # signed in already: this only confirms it
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class PasskeyRow:
     label: str
     added: int
     used: int | None
+    waiting: bool = False  # for a security administrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,58 @@ class PeoplePage:
     form: Form[Any]
     may_grant: bool = True
     next: str = ""
+    centres: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """One person: roles, authenticators, and the form that asks for one more role."""
+
+    id: str
+    account: str
+    state: Badge
+    roles: tuple[str, ...]
+    passkeys: int
+    waiting_passkeys: int
+    totp: bool
+    choices: tuple[RoleChoice, ...]
+    form: Form[Any]
+    may_grant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """An invitation, shown once."""
+
+    account: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class TotpPage:
+    """A new authenticator: the secret as text and as a picture (a path over a square of `size`). `action` takes the first code."""
+
+    account: str
+    secret: str
+    path: str
+    size: int
+    form: Form[Any]
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodesPage:
+    """Recovery codes, shown once."""
+
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InvitedPage:
+    """Whoever is invited sets a password."""
+
+    account: str
+    form: Form[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from drawing.canonical import TH, dumps
 from drawing.errors import Refused
-from drawing.model import choice, digest, many, nested, shape_of, time, word
+from drawing.model import choice, digest, many, nested, shape_of, text, time, word
 
 ADMINS = ("system_admin", "security_admin", "audit_admin")
 ROLES = (
@@ -31,6 +31,7 @@ ROLES = (
     "technician",
 )
 EVERYWHERE = "all"  # a centre's name in a grant: it holds in every centre
+thing = text(120, r"[A-Za-z0-9][A-Za-z0-9._:/-]*")  # kind:centre:id with ids of 32 digits is longer than a word
 MAX_APPROVAL_SECONDS = 30 * 86_400
 
 _SECURITY = frozenset({"security_admin"})
@@ -119,7 +120,7 @@ class Subject:
     centre: Annotated[str, word]
     digest: Annotated[bytes, digest]
     expires: Annotated[int, time]
-    object: Annotated[str, word]
+    object: Annotated[str, thing]
 
     @property
     def id(self) -> bytes:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from drawing.model import Shape, choice, digest, flag, hexes, many, name, nested, optional, shape_of, text, time, unicode_text, whole, word
 from server.keeper.keys import ID
 from server.keeper.passkeys import MAX_ANSWER, STATUSES
-from server.keeper.rules import ROLES, Grants, Subject
+from server.keeper.rules import ROLES, Grants, Subject, thing
 
 R = TypeVar("R")
 MOST_FIELDS = 200
@@ -113,7 +113,7 @@ class SealFields(Ask[Done]):
     fields: Annotated[tuple[Field, ...], many(nested(Field), 1, MOST_FIELDS)]
     least: Annotated[int, whole(0, 16)]
     not_before: Annotated[int, time]
-    object: Annotated[str, word]
+    object: Annotated[str, thing]
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,7 @@ expert = _state(
 
 approval = _state(
     "approval",
-    _to("centre", "centre"),
+    _to("centre", "centre", null=True),  # null: of the whole installation
     _text("action"),
     _text("subject"),  # what it is about: table/id, draw/tag
     _bytes("digest"),  # of exactly what is approved
@@ -257,10 +257,12 @@ approval_vote = _state(
     "approval_vote",
     _to("approval", "approval"),
     _to("person", "person"),
+    _text("account", null=True),
     _text("role"),
     _text("word"),
     _bytes("credential", null=True),
-    _bytes("assertion", null=True),  # the WebAuthn answer, as the keeper verifies it
+    _bytes("assertion", null=True),  # digest of the WebAuthn answer, which the keeper verified
+    _text("reason", null=True),
     _whole("at"),
     UniqueConstraint("approval", "person"),
 )

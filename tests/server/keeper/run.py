@@ -50,6 +50,13 @@ if given.get("most_file"):  # a disk that is full: no file of ours grows beyond 
 rotation.PAGE = given.get("page", rotation.PAGE)
 rates = {each: verb.rate for each, verb in VERBS.items()} if given.get("rates") else {each: Rate(1e9, 1 << 30) for each in VERBS}
 peers = {int(uid): frozenset(roles) for uid, roles in given.get("peers", {str(os.getuid()): list(CALLERS)}).items()}
-settings = Settings(folder / "sealed", Site(RP, (ORIGIN,)), "lotroom.test/log", peers, given.get("demo", False), rates)
+settings = Settings(
+    folder / "sealed",
+    Site(given.get("rp", RP), tuple(given.get("origins", (ORIGIN,)))),
+    "lotroom.test/log",
+    peers,
+    given.get("demo", False),
+    rates,
+)
 logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
 sys.exit(run(settings, Place(folder / "s" / "keeper.sock", folder / "keeper.db"), clock))

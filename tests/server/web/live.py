@@ -35,7 +35,7 @@ SERVICE = replace(KNOWN, login="", by_token=True)
 class FakeViewers:
     """Two people, known by their tokens."""
 
-    async def by_cookie(self, token: str, now: int) -> Viewer:
+    async def by_cookie(self, token: str, now: int, caller: object) -> Viewer:
         return KNOWN if token == "good" else replace(KNOWN, login="4" * 32) if token == "other" else NOBODY
 
     async def by_bearer(self, token: str, now: int) -> Viewer:

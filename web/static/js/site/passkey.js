@@ -1,17 +1,28 @@
 /**
- * Forms that a passkey signs: data-passkey says whether one is used ("get") or made ("create"), data-options is the server's JSON for it.
+ * Forms that a passkey signs: data-passkey says whether one is used ("get") or made ("create"). data-options is the server's JSON for it; where it is
+ * empty, data-ask is the address that gives it for the form's other fields, at the moment when the button is pressed.
  * The answer goes into the form's hidden field as JSON, and the form is sent as any other.
  */
 
 import { toast } from "./toast.js";
 
+/** @param {HTMLFormElement} form @returns {Promise<any>} */
+async function options(form) {
+  if (form.dataset.options) return JSON.parse(form.dataset.options);
+  const fields = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (typeof value === "string" && !["assertion", "attestation"].includes(name)) fields.append(name, value);
+  const answer = await fetch(form.dataset.ask ?? "", { method: "POST", body: fields, headers: { "Content-Type": "application/x-www-form-urlencoded" } });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer.json();
+}
+
 /** @param {HTMLFormElement} form @returns {Promise<Credential | null>} */
-function ask(form) {
-  const options = JSON.parse(form.dataset.options ?? "");
+async function ask(form) {
+  const asked = await options(form);
   const kinds = /** @type {any} */ (PublicKeyCredential);
   return form.dataset.passkey === "create"
-    ? navigator.credentials.create({ publicKey: kinds.parseCreationOptionsFromJSON(options) })
-    : navigator.credentials.get({ publicKey: kinds.parseRequestOptionsFromJSON(options) });
+    ? navigator.credentials.create({ publicKey: kinds.parseCreationOptionsFromJSON(asked) })
+    : navigator.credentials.get({ publicKey: kinds.parseRequestOptionsFromJSON(asked) });
 }
 
 /** @param {SubmitEvent} event */

@@ -1,0 +1,79 @@
+"""Who asks and what they may, for middleware: logins and the permission table as the protocols of `ask` want them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from drawing.errors import Refused
+from server.auth.model import EVERYWHERE, Level, Thing
+from server.auth.permissions import TABLE, require_to_ask
+from server.handlers.ask import NOBODY, Access, Viewer
+from server.services import sign_in
+from server.services.desk import Caller, Desk
+
+PUBLIC = "public"  # of routes for everybody; `auth.permissions` says public.read
+ACCESS: Mapping[str, Access] = {
+    "sign_in": Access.SIGN_IN,
+    "account_not_active": Access.SIGN_IN,
+    "second_factor_first": Access.SECOND_FACTOR,
+    "step_up": Access.STEP_UP,
+    "step_up_passkey": Access.STEP_UP,
+    "passkey_first": Access.PASSKEY,
+    "enrol_passkey": Access.ENROL_PASSKEY,
+    "change_password": Access.CHANGE_PASSWORD,
+    "not_found": Access.HIDDEN,
+}
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Version", "Safari"))
+_SYSTEMS = (("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iOS"), ("Mac OS", "macOS"), ("Linux", "Linux"))
+
+
+class TablePermissions:
+    """`Permissions` over the table. A route is asked about a thing that the viewer's roles reach; use cases ask again about the thing itself."""
+
+    def known(self) -> Collection[str]:
+        """All names of the table."""
+        return (PUBLIC, *TABLE)
+
+    def access(self, viewer: Viewer, permission: str, now: int) -> Access:
+        """Whether this viewer may; otherwise what is wanting."""
+        if permission == PUBLIC:
+            return Access.YES
+        try:
+            require_to_ask(permission, viewer.actor, Thing(EVERYWHERE, viewer.actor.person), now)
+        except Refused as refused:
+            return ACCESS.get(refused.code, Access.NO)
+        return Access.YES
+
+
+class LoginViewers:
+    """`Viewers` over logins."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def by_cookie(self, token: str, now: int, caller: Caller) -> Viewer:
+        """Who is signed in; somebody who has shown a password only is nobody's name yet, but has a login."""
+        try:
+            found, fresh = await sign_in.who(self._desk, token, caller)
+        except Refused as refused:
+            if refused.code != "sign_in":
+                raise
+            return NOBODY
+        actor, login = found.actor, found.held
+        if actor.level < Level.FULL or actor.account is None:
+            return Viewer(login=login.id, actor=actor, caller=found, fresh=fresh)
+        account = await self._desk.house.accounts.get(actor.account)
+        roles = tuple(sorted({each.role.value for each in actor.grants if each.holds(now)}))
+        return Viewer(actor.person or "", account.name if account else "", "", login.id, roles, actor=actor, caller=found, fresh=fresh)
+
+    async def by_bearer(self, token: str, now: int) -> Viewer:
+        """Nobody, until there are service tokens."""
+        return NOBODY
+
+
+def browser_of(agent: str) -> str:
+    """What the owner of a login knows it by: browser and system, nothing that tells people apart."""
+    found = next((f"{name} {match[1]}" for mark, name in _BROWSERS if (match := re.search(mark + r"/([0-9]{1,4})", agent))), "")
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    return " · ".join(each for each in (found, system) if each)
