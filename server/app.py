@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from aiohttp import web as aioweb
 import web
 from drawing.errors import Refused
 from server.adapters.clock import SystemChance, SystemClock
+from server.auth.passwords import Hasher
 from server.config import Settings
 from server.handlers.ask import NOBODY, SITE, Access, Checkpoints, CheckpointView, Permissions, Probe, Route, Site, Tiles, Viewer, Viewers
 from server.handlers.doorway import Runner, require_c_parser
@@ -27,9 +29,11 @@ from server.handlers.sse import Streams
 from server.handlers.static import read_statics
 from server.handlers.status import WebProbe
 from server.handlers.viewers import LoginViewers, TablePermissions
+from server.keeper.client import Keeper
 from server.logs import LOG, configure, places
 from server.ports import Chance, Clock
-from server.services.desk import Caller, Desk
+from server.services.desk import Caller, Desk, furnished
+from server.storage.store import Store
 from server.verifier_page import verifier_page
 
 
@@ -170,8 +174,25 @@ async def serve(settings: Settings) -> None:
     loop.set_exception_handler(_unowned)
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
-    async with running(build(settings)):
+    async with furnished_for(settings) as parts, running(build(settings, parts)):
         await stop.wait()
+
+
+@asynccontextmanager
+async def furnished_for(settings: Settings) -> AsyncIterator[Parts]:
+    """The parts over the store and the keeper of the settings; only public ones where there is no database. Raises Refused, NotReady."""
+    if not settings.database:
+        yield Parts()
+        return
+    clock, chance = SystemClock(), SystemChance()
+    store = await Store.open(settings.database)
+    hasher = Hasher(os.cpu_count() or 1)
+    try:
+        async with Keeper(Path(settings.keeper_socket)) as keeper:
+            yield parts_of(furnished(store, keeper, hasher, chance.token, clock.now), clock=clock, chance=chance)
+    finally:
+        hasher.close()
+        await store.close()
 
 
 def _unowned(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

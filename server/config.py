@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     )
     stream_heartbeat_seconds: int = Field(15, ge=1, le=60, description="Time between the comments that keep a live stream open")
     shutdown_seconds: int = Field(5, ge=1, le=60, description="Time that requests have to finish when the service stops")
+    database: str = Field("", max_length=500, description="Address of the database; without it only public pages are served")
+    keeper_socket: str = Field("", max_length=100, description="Socket of the keeper; set where a database is")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
     @field_validator("origin", "more_origins")

@@ -50,7 +50,7 @@ def test_somebody_signs_in_confirms_makes_a_passkey_and_signs_in_with_it(browser
     site.settle(name, Role.ARCHIVIST)
     axe = npm_file("axe-core/axe.min.js").read_text("utf-8")
     window = Window(browser, site, "light", language)
-    account, password, digits, sign_in, codes, add = WORDS[language]
+    _, _, digits, sign_in, codes, add = WORDS[language]
     page = window.open("/account")
     page.locator("main a", has_text=sign_in).click()
     assert judged(page, axe) == []
