@@ -339,7 +339,10 @@ def test_people_who_were_erased_are_named_as_such_and_fail_nothing():
 
 def test_every_code_has_a_text_in_both_languages_and_no_text_is_left_over():
     sources = "\n".join(
-        path.read_text("utf-8") for folder in ("drawing", "server") for path in (ROOT / folder).rglob("*.py") if path.name not in ("texts.py", "refusals.py")
+        path.read_text("utf-8")
+        for folder in ("drawing", "server")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name not in ("texts.py", "refusals.py")
     )
     used = (
         set(re.findall(r'"([a-z][a-z0-9]*(?:_[a-z0-9]+)+)"', sources))
