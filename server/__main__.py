@@ -43,6 +43,7 @@ from server.book import Book
 from server.ceremony import Ask, Ceremony
 from server.chances import assembly_rows, chance_words, lines, of_library, of_lottery
 from server.chart import chart
+from server.console import COMMANDS
 from server.contribute import MAX_FILE, Order, contribute, contribution_bytes
 from server.files import read_bounded, write_new
 from server.folder import State, open_key_list, open_keys, open_state
@@ -552,6 +553,8 @@ def demo_command(out: Path | None, lang: str) -> None:
 
 
 cli.add_command(beacon_commands(time.time, time.sleep))
+for each in COMMANDS:
+    cli.add_command(each)
 cli.add_command(migrate_command)
 cli.add_command(check_command)
 

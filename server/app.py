@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -15,9 +14,25 @@ from aiohttp import web as aioweb
 
 import web
 from drawing.errors import Refused
+from server import metrics
 from server.adapters.clock import SystemChance, SystemClock
 from server.config import Settings
-from server.handlers.ask import NOBODY, SITE, Access, Checkpoints, CheckpointView, Permissions, Probe, Route, Site, Viewer, Viewers
+from server.errors import NotFound
+from server.handlers.ask import (
+    NOBODY,
+    SITE,
+    Access,
+    Checkpoints,
+    CheckpointView,
+    Permissions,
+    Probe,
+    ProofView,
+    Published,
+    Route,
+    Site,
+    Viewer,
+    Viewers,
+)
 from server.handlers.doorway import Runner, require_c_parser
 from server.handlers.i18n import languages
 from server.handlers.middleware import answer, dress
@@ -26,8 +41,13 @@ from server.handlers.routes import PUBLIC, TABLE, check, install
 from server.handlers.sse import Streams
 from server.handlers.static import read_statics
 from server.handlers.status import WebProbe
-from server.logs import LOG, configure, places
+from server.keeper.client import Keeper
+from server.live import CheckpointProbe, CourierProbe, DatabaseProbe, KeeperProbe, LogOf, PublicFiles
+from server.logs import LOG
+from server.logs import places as places_in
+from server.places import database_of, places_of
 from server.ports import Chance, Clock
+from server.storage.store import Store
 from server.verifier_page import verifier_page
 
 
@@ -63,6 +83,22 @@ class NoCheckpoints:
         return None
 
 
+class NothingPublished:
+    """Until there is a log."""
+
+    async def log_file(self, path: str) -> bytes:
+        """None."""
+        raise NotFound
+
+    async def proofs(self) -> tuple[ProofView, ...]:
+        """None."""
+        return ()
+
+    async def proof(self, name: str) -> bytes:
+        """None."""
+        raise NotFound
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the pages stand on; tests put fakes here, the service its storage, keeper and logins."""
@@ -72,6 +108,7 @@ class Parts:
     viewers: Viewers = field(default_factory=NoViewers)
     permissions: Permissions = field(default_factory=PublicOnly)
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    published: Published = field(default_factory=NothingPublished)
     probes: Sequence[Probe] = (WebProbe(),)
 
 
@@ -94,6 +131,7 @@ def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route]
         viewers=parts.viewers,
         permissions=parts.permissions,
         checkpoints=parts.checkpoints,
+        published=parts.published,
         probes=parts.probes,
         renderer=renderer,
         statics=statics,
@@ -141,20 +179,47 @@ async def running(app: aioweb.Application) -> AsyncIterator[int]:
         LOG.info("stopped")
 
 
-async def serve(settings: Settings) -> None:
-    """The web process, until it is told to stop."""
-    configure(settings.log_level)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_unowned)
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    async with running(build(settings)):
+@asynccontextmanager
+async def real_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """What pages stand on in the service: the database, the keeper, the machine's clock. Raises Refused and NotReady."""
+    places = places_of(settings)
+    clock = SystemClock()
+    store = await Store.open(database_of(settings))
+    keeper = Keeper(places.socket)
+    try:
+        probes = (WebProbe(), DatabaseProbe(store), KeeperProbe(keeper), CourierProbe(places.courier, clock), CheckpointProbe(store))
+        yield Parts(clock=clock, checkpoints=LogOf(store), published=PublicFiles(store, places.public), probes=probes)
+    finally:
+        await keeper.close()
+        await store.close()
+
+
+async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None], table: Sequence[Route] = TABLE) -> None:
+    """The web process, until `stop`."""
+    asyncio.get_running_loop().set_exception_handler(_unowned)
+    async with real_parts(settings) as parts, measured(settings, parts), running(build(settings, parts, table)):
+        ready()
         await stop.wait()
+
+
+@asynccontextmanager
+async def measured(settings: Settings, parts: Parts) -> AsyncIterator[None]:
+    """Measurements on a port of this machine alone, where the settings name one."""
+    if not settings.metrics_port:
+        yield
+        return
+    app = metrics.build(parts.probes, parts.checkpoints, parts.clock)
+    runner = aioweb.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        await aioweb.TCPSite(runner, "127.0.0.1", settings.metrics_port).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 def _unowned(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An exception that no task waits for: its kind and places, never its words."""
     raised = context.get("exception")
     if isinstance(raised, Exception):
-        LOG.error("unowned", error=type(raised).__name__, places=places(raised))
+        LOG.error("unowned", error=type(raised).__name__, places=places_in(raised))

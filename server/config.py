@@ -19,6 +19,7 @@ from drawing.errors import Refused
 
 FILE_NAME = "lotroom.toml"
 FILE_VARIABLE = "LOTROOM_CONFIG"
+NO_SETTINGS = (FILE_VARIABLE, "LOTROOM_LANG")  # the second is the commands' own
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"  # set by systemd for LoadCredential=
 PREFIX = "LOTROOM_"
 ORIGIN = re.compile(r"(https?)://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
@@ -58,6 +59,13 @@ class Settings(BaseSettings):
     insecure_demo: bool = Field(
         default=False, description="Demonstration: plain http on this machine, sample pages, a red banner on every page"
     )
+    data_folder: str = Field("lotroom-data", min_length=1, description="Folder of the service's data, for its own user alone (0700)")
+    database: str = Field("", description="Address of the database under the web's role; empty: SQLite in the data folder")
+    keeper_database: str = Field("", description="The same under the keeper's role, on PostgreSQL; empty: as `database`")
+    log_origin: str = Field(
+        "", pattern=r"^([a-z0-9][a-z0-9./-]{0,99})?$", description="Name of the log, for ever; empty: the host of `origin` and /log"
+    )
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port on this machine alone where measurements are read; 0: none")
     language: Literal["zh_CN", "en"] = Field(
         "zh_CN", description="Language of whoever has not chosen one and whose browser asks for neither"
     )
@@ -104,6 +112,16 @@ class Settings(BaseSettings):
         return frozenset(each.partition("://")[2] for each in self.origins)
 
     @property
+    def host(self) -> str:
+        """The name in the browser's bar, without the port: what passkeys belong to."""
+        return _host(self.origin)
+
+    @property
+    def log_name(self) -> str:
+        """The log's origin line."""
+        return self.log_origin or f"{self.host.strip('[]').replace(':', '-')}/log"
+
+    @property
     def encrypted(self) -> bool:
         """Whether browsers reach us by https."""
         return self.origin.startswith("https:")
@@ -133,7 +151,7 @@ def load(environ: Mapping[str, str], folder: Path) -> Settings:
             raise Refused("bad_settings_file", str(path), why=str(fault)) from fault
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in environ:
-        if name.upper().startswith(PREFIX) and name.upper() not in known | {FILE_VARIABLE}:
+        if name.upper().startswith(PREFIX) and name.upper() not in known | {*NO_SETTINGS}:
             raise Refused("unknown_setting", name)
     try:
         return _Read(environ.get(CREDENTIALS_VARIABLE))(**values)

@@ -15,6 +15,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "account_name": ("账号须为 1 至 {most} 个可见字符", "an account name has 1 to {most} visible characters"),
     "account_not_active": ("该账号已停用；请联系系统管理员", "this account is not in use; ask the system administrator"),
     "account_step": ("账号处于“{state}”状态，不能执行“{change}”", "an account that is {state} cannot become {change}"),
+    "already_initialised": (
+        "此处已有服务，不会覆盖；如需另建，请换一个数据文件夹",
+        "there is a service here already and nothing is written over it; name another data folder",
+    ),
     "approval_complete": ("审批已完成，可以执行", "the approval is complete: go ahead"),
     "approval_expired": ("审批已过期；请重新申请", "the approval has expired; ask again"),
     "approval_first": ("此操作须先经不同角色的人员审批；请提交申请", "people of other roles must approve this first; ask for it"),
@@ -27,6 +31,22 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "approved_already": ("您已审批过此事项", "you approved this already"),
     "approver_is_affected": ("不得审批与本人有关的事项；请由他人审批", "nobody approves what concerns themselves; somebody else must"),
     "approver_role": ("没有审批此事项（{action}）的角色", "none of your roles approves this ({action})"),
+    "backup_key_missing": (
+        "请给出口令或密钥文件之一",
+        "give a passphrase or a key file, one of them",
+    ),
+    "backup_of_another_kind": (
+        "该备份来自 {found}，须恢复到同类数据库",
+        "this backup is of {found} and is restored into a database of that kind",
+    ),
+    "backup_passphrase_short": (
+        "口令至少 {least} 个字符",
+        "a passphrase has at least {least} characters",
+    ),
+    "backup_refused": (
+        "口令或密钥不对，或备份已被改动",
+        "the passphrase or key is wrong, or the backup was changed",
+    ),
     "bad_custodians": (
         "密钥保管人应为 2 至 {most} 名，姓名不得重复，门限至少为 2 且不超过人数",
         "2 to {most} custodians with different names, of whom at least 2 and at most all are needed",
@@ -50,6 +70,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "拒绝签署：日志只有 {size} 条，而已签署到 {signed} 条；可能恢复了旧备份",
         "not signed: the log has {size} entries and {signed} were signed; perhaps an old backup was restored",
     ),
+    "database_not_empty": (
+        "目标数据库不是空的；恢复只写入空库",
+        "the database is not empty; a backup is restored into an empty one only",
+    ),
     "demo_root": (
         "这是演示用的密钥文件，只能以 --insecure-demo 启动，不得用于真实业务",
         "this sealed root is a demonstration's: it opens only with --insecure-demo, never for real work",
@@ -60,6 +84,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "event_not_signed_here": ("经办方密钥不签署此类事件（{type}）", "the operator's key does not sign events of this kind ({type})"),
     "event_signed_otherwise": ("第 {seq} 步已签署过不同的内容", "step {seq} was signed with other contents"),
     "factors_missing": ("须先设置密码和动态口令，或登记通行密钥", "set a password and an authenticator, or enrol a passkey, first"),
+    "folder_open": (
+        "该文件夹不属于本服务的用户，或其他用户可以进入：请执行 chmod 700 并核对所有者",
+        "this folder is another user's or open to others: chmod 700 it and look whose it is",
+    ),
     "frame_cut": ("密钥服务收到的消息不完整", "a message to the keeper was cut off"),
     "grants_only_for_grant": ("角色清单只随授权事项提交，且不可缺少", "a list of roles goes with a grant, and with nothing else"),
     "keeper_busy": ("密钥服务繁忙；请稍后重试", "the keeper is busy; try again shortly"),
@@ -77,6 +105,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "数据由第 {generation} 代密钥加密，该密钥已不在；请恢复对应的密封密钥文件",
         "sealed under key generation {generation}, which is gone; restore the sealed root that has it",
     ),
+    "log_of_another_name": (
+        "数据库中的日志名为 {found}，设置为 {set}；日志名不可更改，请设置 log_origin",
+        "the database's log is named {found}, the settings say {set}; a log keeps its name: set log_origin",
+    ),
     "log_rolled_back": (
         "拒绝签署：状态退回到 {size} 条，而本进程已签署到 {signed} 条",
         "not signed: the state went back to {size} entries and this process signed {signed}",
@@ -91,6 +123,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "not_approved": ("须先完成审批（{action}）", "this needs approval first ({action})"),
     "not_entitled": ("您的角色无权查看", "none of your roles may see this"),
     "not_found": ("没有找到，或不属于您", "not found, or not yours"),
+    "not_initialised": (
+        "此处没有初始化过的服务：请先运行 lotroom init",
+        "there is no service here yet: run lotroom init first",
+    ),
     "not_yet": ("尚未到启封时间", "it is not yet the time to open this"),
     "not_your_role": ("您的角色不能执行此操作", "your role does not do this"),
     "nothing_counted": ("限速未指定计数对象", "a guess was counted under nothing"),
@@ -114,6 +150,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     ),
     "password_length": ("密码须为 {least} 至 {most} 个字符", "a password has {least} to {most} characters"),
     "password_simple": ("密码过于简单：重复或键盘连续字符", "the password is a repetition or a row of keys"),
+    "path_too_long": (
+        "路径超过 {most} 字节，无法用于套接字；请改用较短的数据文件夹",
+        "the path is longer than {most} bytes, too long for a socket; use a shorter data folder",
+    ),
     "peer_refused": ("该系统用户不得连接密钥服务", "this system user may not connect to the keeper"),
     "provider_address": ("身份提供方地址不可接受：{place}", "not an acceptable address of an identity provider: {place}"),
     "provider_answer": (

@@ -5,6 +5,142 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TEXT: Mapping[str, tuple[str, str]] = {
+    "share_of": (
+        "下面显示 {name} 的份额：请其他人回避，本人按任意键",
+        "Next is the share of {name}: everybody else turns away, {name} presses a key",
+    ),
+    "share": (
+        "{name} 的份额（只显示这一次，请抄写两份分开保管）：\n\n    {words}\n",
+        "The share of {name} (shown this once; write it down twice and keep the two apart):\n\n    {words}\n",
+    ),
+    "share_noted": (
+        "抄写并核对后按任意键，屏幕随即清空",
+        "Press a key once it is written down and compared; the screen is cleared",
+    ),
+    "share_ask": (
+        "{name} 的份额",
+        "Share of {name}",
+    ),
+    "initialised": (
+        "已初始化：数据在 {folder}，日志名 {log}。现在运行 lotroom serve，再由保管人逐一运行 lotroom unseal",
+        "Ready: the data is in {folder}, the log is named {log}. Now run lotroom serve, then each custodian lotroom unseal",
+    ),
+    "console_secret": (
+        "一次性初始化口令（15 分钟内有效，只能登记三名管理员）：{secret}",
+        "One-time secret for enrolling the three administrators (15 minutes, once): {secret}",
+    ),
+    "unseal_more": (
+        "已收到 {given} 份，共需 {needed} 份",
+        "{given} of {needed} shares are in",
+    ),
+    "unsealed": (
+        "已解封",
+        "Unsealed",
+    ),
+    "passphrase": (
+        "备份口令",
+        "Passphrase of the backup",
+    ),
+    "backed_up": (
+        "已备份到 {path}：日志 {size} 条，根 {root}",
+        "Backed up to {path}: {size} leaves of the log, root {root}",
+    ),
+    "restored": (
+        "已从 {path} 恢复：日志 {size} 条，根 {root}。请运行 lotroom check，再启动服务",
+        "Restored from {path}: {size} leaves of the log, root {root}. Run lotroom check, then start the service",
+    ),
+    "doctor_settings": (
+        "设置有误：{why}",
+        "The settings are wrong: {why}",
+    ),
+    "doctor_settings_good": (
+        "设置可用，网址 {origin}",
+        "The settings are usable; the address is {origin}",
+    ),
+    "doctor_demo": (
+        "演示模式：不得用于真实业务",
+        "Demonstration mode: not for real work",
+    ),
+    "doctor_not_initialised": (
+        "{path} 中没有服务：运行 lotroom init",
+        "No service in {path}: run lotroom init",
+    ),
+    "doctor_folder_open": (
+        "{path} 对其他用户开放：chmod 700 {path}",
+        "{path} is open to others: chmod 700 {path}",
+    ),
+    "doctor_path_too_long": (
+        "{path} 太长，套接字无法使用：换较短的数据文件夹",
+        "{path} is too long for a socket: use a shorter data folder",
+    ),
+    "doctor_file_open": (
+        "{count} 个文件可被其他用户读写，例如 {path}：chmod 600",
+        "{count} files can be read or written by others, {path} for one: chmod 600",
+    ),
+    "doctor_files_good": (
+        "{path} 只属于本用户",
+        "{path} is this user's alone",
+    ),
+    "doctor_disk": (
+        "磁盘剩余 {free} MB（少于 1 GB 或二十分之一时请扩容）",
+        "{free} MB of disk free (make room below 1 GB or a twentieth)",
+    ),
+    "doctor_database_refused": (
+        "数据库不可用（{why}）：表结构不符时运行 lotroom migrate",
+        "The database cannot be used ({why}); where its tables are another version's run lotroom migrate",
+    ),
+    "doctor_database_away": (
+        "数据库没有应答（{why}）：请启动数据库",
+        "The database does not answer ({why}): start it",
+    ),
+    "doctor_database_good": (
+        "{engine}，日志 {size} 条",
+        "{engine}, {size} leaves of the log",
+    ),
+    "doctor_sqlite": (
+        "自检 {check}，日志模式 {mode}，WAL {wal} MB",
+        "its own check {check}, journal {mode}, WAL {wal} MB",
+    ),
+    "doctor_log": (
+        "{unsigned} 条日志尚无签名检查点（密钥服务运行且已解封时约一秒一次）",
+        "{unsigned} leaves have no signed checkpoint (about one a second while the keeper runs unsealed)",
+    ),
+    "doctor_clock": (
+        "最近的检查点比本机时钟晚 {seconds} 秒：请校准时钟",
+        "The newest checkpoint is {seconds} s ahead of this clock: set the clock",
+    ),
+    "doctor_clock_unsynced": (
+        "本机时钟未与时间服务器同步",
+        "This machine's clock is not synchronised",
+    ),
+    "doctor_witnesses": (
+        "登记了 {count} 个日志见证人（没有见证人时，恢复旧备份无人发现）",
+        "{count} witnesses of the log (without one nobody notices an older backup)",
+    ),
+    "doctor_jobs": (
+        "{count} 项任务逾期十分钟以上：看信使进程的日志",
+        "{count} jobs are ten minutes late: read the courier's log",
+    ),
+    "doctor_keeper_missing": (
+        "密钥服务没有应答：服务是否已启动？",
+        "The keeper does not answer: does the service run?",
+    ),
+    "doctor_keeper_sealed": (
+        "密钥服务已密封（{given}/{needed} 份）：请保管人运行 lotroom unseal",
+        "The keeper is sealed ({given} of {needed} shares): custodians run lotroom unseal",
+    ),
+    "doctor_keeper_not_shielded": (
+        "系统不允许保护密钥进程的内存：同一用户的其他进程可以读取",
+        "The system does not shield the keeper's memory: other processes of this user can read it",
+    ),
+    "doctor_keeper_good": (
+        "运行中，已解封",
+        "running and unsealed",
+    ),
+    "doctor_swap": (
+        "交换区已启用，密钥可能写入磁盘：swapoff",
+        "Swap is on and may write keys to a disk: swapoff",
+    ),
     "migrated": ("数据库表结构：{before} → {after}", "Tables: revision {before} -> {after}"),
     "checked_log": (
         "已重放日志 {size} 条，核对 {rows} 行；日志根 {root}",

@@ -146,6 +146,30 @@ class Checkpoints(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ProofView:
+    """A proof that the public page offers."""
+
+    name: str
+    kb: int
+
+
+class Published(Protocol):
+    """What anybody may have: files of the log, and proofs of finished draws."""
+
+    async def log_file(self, path: str) -> bytes:
+        """`checkpoint` or a tile by its path in C2SP tlog-tiles. Raises errors.NotFound."""
+        ...
+
+    async def proofs(self) -> tuple[ProofView, ...]:
+        """The newest ones, by name."""
+        ...
+
+    async def proof(self, name: str) -> bytes:
+        """One file. Raises errors.NotFound."""
+        ...
+
+
 Handler = Callable[["Ask"], Awaitable[aioweb.StreamResponse]]
 
 
@@ -179,6 +203,7 @@ class Site:
     viewers: Viewers
     permissions: Permissions
     checkpoints: Checkpoints
+    published: Published
     probes: Sequence[Probe]
     renderer: Renderer
     statics: Statics

@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import web as aioweb
 
 from drawing.errors import Refused
-from server.refusals import text_of
 from server.errors import Failure
 from server.handlers.i18n import N_, Language
+from server.refusals import text_of
 
 PROBLEM_TYPE = "application/problem+json"  # RFC 9457
 
@@ -101,6 +101,9 @@ BY_STATUS = {
 }
 
 
+AWAY = {"service_sealed": "sealed", "keeper_missing": "keeper_missing", "keeper_failed": "keeper_missing", "store_unavailable": "not_ready"}
+
+
 @dataclass(frozen=True, slots=True)
 class FieldFault:
     """What is wrong with one field, in words."""
@@ -146,6 +149,8 @@ def problem_of(raised: BaseException, language: Language, request: str) -> Probl
         case Failure():
             code, params = raised.code, raised.params
             headers = {"Retry-After": str(params["seconds"])} if "seconds" in params else {}
+        case Refused() if raised.code in AWAY:
+            code = AWAY[raised.code]
         case Refused():
             code, detail = "unprocessable", text_of(raised.code, raised.params, "zh" if language.name == "zh_CN" else "en")
             faults = (FieldFault(raised.place, raised.code, detail),) if raised.place else ()

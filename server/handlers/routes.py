@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web as aioweb
 
 from drawing.errors import Refused
-from server.handlers import gallery, openapi, public, static, status
+from server.handlers import gallery, openapi, public, published, static, status
 from server.handlers.ask import Kind, Permissions, Route
 from server.handlers.middleware import ASK, ROUTES
 
@@ -20,6 +20,9 @@ TABLE: tuple[Route, ...] = (
     Route(GET, "/verify", "verify", public.verify, PUBLIC, PAGE),
     Route(GET, "/verify/page", "verifier", public.verifier, PUBLIC, PLAIN),
     Route(GET, "/verify/lotroom-verify.html", "verifier_file", public.verifier_file, PUBLIC, PLAIN),
+    Route(GET, "/log/checkpoint", "log_checkpoint", published.checkpoint, PUBLIC, PLAIN),
+    Route(GET, "/log/tile/{rest:[0-9a-z./]{1,80}}", "log_tile", published.tile, PUBLIC, PLAIN),
+    Route(GET, "/proofs/{name:[a-z0-9][a-z0-9-]{0,60}}.json", "proof", published.proof, PUBLIC, PLAIN),
     Route(GET, "/status", "status", status.status, PUBLIC, PAGE),
     Route(GET, "/status/updates", "status_updates", status.updates, PUBLIC, PAGE, stream=True),
     Route(POST, "/preferences", "preferences", public.preferences, PUBLIC, PAGE),

@@ -20,6 +20,7 @@ NAMES: Mapping[str, str] = {
     "database": N_("Database"),
     "keeper": N_("Key keeper"),
     "courier": N_("Courier (messages, beacon, witnesses)"),
+    "log": N_("Signed log"),
     "witness": N_("Witnesses of the log"),
     "clock": N_("Clock"),
 }
@@ -29,6 +30,8 @@ CODES: Mapping[str, tuple[str, str]] = {
     "sealed": (N_("sealed"), N_("Key custodians have to come together and unseal it.")),
     "starting": (N_("starting"), N_("Wait a minute.")),
     "late": (N_("late"), N_("Draws go on; the log's newest entries are not witnessed yet.")),
+    "silent_database": (N_("no answer"), N_("The operator has to start the database; what was acknowledged is kept.")),
+    "unsigned": (N_("late"), N_("New entries of the log are not signed: see whether the key keeper runs and is unsealed.")),
     "skewed": (N_("skewed"), N_("The operator has to set the clock of the machine.")),
 }
 WORDS: Mapping[Health, tuple[str, Tone]] = {

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from server.config import ComplaintBody
-from server.handlers.ask import CheckpointView, PartState
+from server.handlers.ask import CheckpointView, PartState, ProofView
 from server.handlers.forms import Form
 
 
@@ -46,6 +46,7 @@ class HomePage:
 
     checkpoint: CheckpointView | None
     complaints: tuple[ComplaintBody, ...]
+    proofs: tuple[ProofView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

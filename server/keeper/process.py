@@ -1,6 +1,6 @@
 """The keeper's process: a Unix socket that only its own user reaches, frames in, frames out, a clean stop.
 
-    python -m server.keeper.process --socket FOLDER/keeper.sock --store FILE --sealed FILE --rp-id NAME --origin URL --log-origin NAME
+    python -m server.keeper.process --socket FOLDER/keeper.sock --database URL --sealed FILE --rp-id NAME --origin URL --log-origin NAME
 
 The socket's folder is 0700 and the socket 0600; every connection is asked for its user by the kernel (SO_PEERCRED) and closed where that user
 has no part here. A frame that is none ends its connection, and nothing else. SIGTERM and SIGINT: no new connection, open calls get five
@@ -28,9 +28,11 @@ from drawing.errors import Refused
 from server.keeper import sealed
 from server.keeper.child import Child
 from server.keeper.core import Clock, Core, Settings
+from server.keeper.database import DatabaseStore
 from server.keeper.frames import Request, answer_frames, read_frame, refusal_frame, request_of
 from server.keeper.keeper import Keeper, log, safe_trace
 from server.keeper.passkeys import Site
+from server.keeper.publishing import publish
 from server.keeper.sealed import Shares
 from server.keeper.shield import shield
 from server.keeper.store import FileStore
@@ -40,15 +42,16 @@ MOST_CONNECTIONS = 200
 MOST_CALLS = 64  # open calls of one connection: a caller that sends more waits in its own buffer
 STOP_SECONDS = 5
 LAST_WORDS_SECONDS = 1
+_TRIES = 6  # of 10 seconds each, which is how long the store looks for its database
 _PEER = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a keeper listens and what it keeps its rows in."""
+    """Where a keeper listens and what it keeps its rows in: the service's database by its address, or a file of its own."""
 
     socket: Path
-    store: Path
+    store: Path | str
 
 
 class Door:
@@ -184,7 +187,7 @@ async def serve(settings: Settings, place: Place, clock: Clock, stop: asyncio.Ev
     if file.demo and not settings.insecure_demo:
         raise Refused("demo_root", settings.sealed_root.name)
     made = listening_socket(place.socket)  # first: two keepers over one store would each believe to be the only one
-    store = await FileStore.open(place.store)
+    store = await _open_store(place.store, clock)
     core = Core(settings, store, clock, secrets.token_bytes, Child(), file, Shares(file), shielded)
     keeper = Keeper(core, time.monotonic)
     door = Door(keeper)
@@ -192,8 +195,12 @@ async def serve(settings: Settings, place: Place, clock: Clock, stop: asyncio.Ev
         if file.demo:
             await keeper.unseal(sealed.open_demo(file))
         server = await asyncio.start_unix_server(door, sock=made)
+        publishing = asyncio.create_task(publish(core, store)) if isinstance(store, DatabaseStore) else None
         ready()
         await stop.wait()
+        if publishing is not None:
+            publishing.cancel()
+            await asyncio.wait([publishing])
         server.close()
         await door.close()
     finally:
@@ -201,6 +208,19 @@ async def serve(settings: Settings, place: Place, clock: Clock, stop: asyncio.Ev
         await store.close()
         with contextlib.suppress(FileNotFoundError):
             place.socket.unlink()
+
+
+async def _open_store(where: Path | str, clock: Clock) -> FileStore | DatabaseStore:
+    """A database that is away is waited for, up to a minute: it may start at the same time as we do."""
+    if isinstance(where, Path):
+        return await FileStore.open(where)
+    for attempt in range(_TRIES):
+        try:
+            return await DatabaseStore.open(where, clock)
+        except Refused as wrong:
+            if wrong.code != "store_unavailable" or attempt == _TRIES - 1:
+                raise
+    raise AssertionError
 
 
 def peer_text(text: str) -> tuple[int, frozenset[str]]:
@@ -215,7 +235,10 @@ def peer_text(text: str) -> tuple[int, frozenset[str]]:
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="lotroom-keeper", description="Holds the keys of a lotroom service")
-    for each in ("socket", "store", "sealed"):
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--store", type=Path, help="a SQLite file of the keeper's own, without the service's log")
+    where.add_argument("--database", help="the service's database, under the keeper's role")
+    for each in ("socket", "sealed"):
         parser.add_argument(f"--{each}", type=Path, required=True)
     for each in ("rp-id", "log-origin"):
         parser.add_argument(f"--{each}", required=True)
@@ -228,7 +251,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     peers = dict(given.peer) or {os.geteuid(): frozenset(CALLERS)}
     settings = Settings(given.sealed, Site(given.rp_id, tuple(given.origin)), given.log_origin, peers, given.insecure_demo)
-    return run(settings, Place(given.socket, given.store), lambda: int(time.time()))
+    return run(settings, Place(given.socket, given.database or given.store), lambda: int(time.time()))
 
 
 def run(settings: Settings, place: Place, clock: Clock) -> int:

@@ -15,6 +15,9 @@ from drawing.canonical import TH, dumps
 from drawing.errors import Refused
 from drawing.model import choice, digest, many, nested, shape_of, time, word
 
+MAX_ANSWER = 16_384  # bytes of what a browser says of a passkey
+STATUSES = ("waiting", "active", "revoked")  # of a passkey
+
 ADMINS = ("system_admin", "security_admin", "audit_admin")
 ROLES = (
     *ADMINS,

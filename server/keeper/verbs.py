@@ -13,8 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from drawing.model import Shape, choice, digest, flag, hexes, many, name, nested, optional, shape_of, text, time, unicode_text, whole, word
 from server.keeper.keys import ID
-from server.keeper.passkeys import MAX_ANSWER, STATUSES
-from server.keeper.rules import ROLES, Grants, Subject
+from server.keeper.rules import MAX_ANSWER, ROLES, STATUSES, Grants, Subject
 
 R = TypeVar("R")
 MOST_FIELDS = 200

@@ -6,6 +6,7 @@ blind       table, row, column      blind_index         no
 state       name                    keeper_state        no
 credential  credential id           keeper_credential   no
 key         key id                  wrapped_key         no: rewrapping and destroying leave nothing behind
+checkpoint  size                    checkpoint          no: it speaks of the log
 leaf        (none)                  log_leaf            it is one
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 from sqlalchemy import select, tuple_
 
 from drawing.canonical import TH
+from drawing.note import Checkpoint, Note
 from server.errors import Stale
 from server.storage import tables
 from server.storage.log import Log
@@ -96,10 +98,21 @@ class KeptRows:
         async with self.store.reading() as tx:
             return await Log(tx).entries(start, end)
 
+    async def head(self) -> tuple[int, bytes, str]:
+        """How many leaves the log has, their root, and the log's name."""
+        async with self.store.reading() as tx:
+            found = await tx.head()
+            return found.size, found.root, found.origin
+
     async def _apply(self, tx: Tx, kind: str, key: Key, value: bytes | None, expected: int | None) -> None:
         if kind == "leaf":
             assert value is not None
             await tx.leaf(value)
+            return
+        if kind == "checkpoint":
+            assert value is not None
+            signed = Checkpoint.parse(Note.parse(value, kind).text, kind)
+            await tx.checkpoint(signed.origin, signed.size, signed.root, value)
             return
         there = await _one(tx, kind, key)
         version = NEW if there is None else there.version
