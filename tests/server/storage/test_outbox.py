@@ -70,7 +70,8 @@ async def test_4_processes_do_600_of_600_jobs_exactly_once(database, store):
 
 async def test_what_a_killed_worker_held_is_done_by_another_when_the_lease_runs_out(database, store):
     await put(store, 60)
-    await run(database.web, ("w0", 10), ("w1", 3), ("w2", 0))
+    await run(database.web, ("w0", 10), ("w1", 3))
+    await run(database.web, ("w2", 0))
     async with store.reading() as tx:
         left = await tx.all("outbox", done_at=None)
     assert left
