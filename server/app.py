@@ -108,8 +108,8 @@ class Parts:
     viewers: Viewers = field(default_factory=NoViewers)
     permissions: Permissions = field(default_factory=PublicOnly)
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
-    published: Published = field(default_factory=NothingPublished)
     probes: Sequence[Probe] = (WebProbe(),)
+    published: Published = field(default_factory=NothingPublished)
 
 
 def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route] = TABLE) -> aioweb.Application:
