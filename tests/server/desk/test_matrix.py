@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import pytest
 
+from drawing.errors import Refused
 from server.auth import logins
 from server.auth.logins import Event, LoginId, State
 from server.auth.model import PASSKEY_ROLES, Level, Role
@@ -25,6 +26,15 @@ STATES = ("nobody", "password", "code", "passkey", "code again", "passkey again"
 WANTING = {"sign_in", "second_factor", "step_up", "passkey_first", "enrol_passkey", "change_password", "forbidden", "not_found"}
 
 
+class Published:
+    """A log whose first checkpoint is out, so that asking for it finds something."""
+
+    async def file(self, path):
+        if path != "checkpoint":
+            raise Refused("no_such_tile", "log")
+        return b"a note"
+
+
 @pytest.fixture(scope="module")
 def site(templates, tmp_path_factory):
     if "sqlite" not in templates:
@@ -32,6 +42,7 @@ def site(templates, tmp_path_factory):
     folder = tmp_path_factory.mktemp("matrix")
     shutil.copy(templates["sqlite"], folder / "lotroom.db")
     made = Desk(folder, f"sqlite+aiosqlite:///{folder / 'lotroom.db'}")
+    made.site.tiles = Published()
     yield made
     made.stop()
 
@@ -119,7 +130,6 @@ def test_every_route_answers_every_role_in_every_state_as_the_table_says(site):
 
 
 def test_a_route_without_a_permission_of_the_table_stops_the_start(site):
-    from drawing.errors import Refused
     from server.app import build, parts_of
 
     for permission in ("", "people.everything"):
