@@ -286,11 +286,7 @@ class Policy:
             if where == 0:
                 _verify(key, note.text.encode(), signature, place)
             else:
-                time = int.from_bytes(signature[:8], "big")
-                if not 0 < time <= MAX_MOMENT:
-                    raise Refused("bad_cosignature", place, key=name)
-                _verify(key, cosigned_message(note.text, time), signature[8:], place)
-                cosigned[alias] = time
+                cosigned[alias] = check_cosignature(key, note.text, signature, place)
         return Checked(checkpoint, cosigned, self, rest)
 
     def check_rest(self, first: Checked, place: str) -> Checked:
@@ -376,6 +372,18 @@ def _threshold(text: str, members: Sequence[str], place: str) -> int:
     if not _DECIMAL.fullmatch(text) or not 1 <= int(text) <= len(members):
         raise Refused("bad_policy", place)
     return int(text)
+
+
+def check_cosignature(key: VKey, text: str, signature: bytes, place: str) -> int:
+    """The time of a witness's valid cosignature of a note's text, Ed25519 or ML-DSA-44 by its key. Raises Refused."""
+    time = int.from_bytes(signature[:8], "big")
+    if not 0 < time <= MAX_MOMENT:
+        raise Refused("bad_cosignature", place, key=key.name)
+    if key.algorithm == MLDSA_COSIGNATURE:
+        verify_mldsa(key.public, subtree_message(key.name, time, Checkpoint.parse(text, place)), signature[8:])
+    else:
+        _verify(key, cosigned_message(text, time), signature[8:], place)
+    return time
 
 
 def _verify(key: VKey, message: bytes, signature: bytes, place: str) -> None:

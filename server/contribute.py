@@ -14,7 +14,7 @@ from typing import Any
 from drawing import merkle, randomness, vrf
 from drawing.canonical import dumps, loads, unhex
 from drawing.errors import Refused
-from drawing.events import Committed, Contributed, Extended, RoundContributed, parse_event
+from drawing.events import Committed, Contributed, Event, Extended, RoundContributed, parse_event
 from drawing.keys import KeyChain
 from drawing.model import read_object, shape_of, whole
 from drawing.note import LogProof, VKey
@@ -70,13 +70,14 @@ class Order:
             _round(value["round"]),
         )
 
-    def check(self, keys: KeyChain) -> Committed | Extended:
-        """What is to be answered. Raises Refused unless the leaf is a commit or an extension, proved in a checkpoint that is cosigned by the quorum
+    def check(self, keys: KeyChain) -> Event:
+        """The event that is to be answered. Raises Refused unless the leaf is a commit or an extension, proved in a checkpoint that is cosigned by the quorum
         of the key list that the commit names (for an extension, which names none, of the newest), and by its second quorum where it has one.
 
         Under `quorum none` there is nothing to reach: the log's own signature is all that there is, and whoever answers is told so.
         """
-        body = parse_event(self.leaf, "commit.leaf").body
+        event = parse_event(self.leaf, "commit.leaf")
+        body = event.body
         if not isinstance(body, Committed | Extended):
             raise Refused("not_a_commit", "commit.leaf")
         ruling = keys.find(body.keys.version, body.keys.digest) if isinstance(body, Committed) else keys.newest
@@ -93,7 +94,7 @@ class Order:
             second = ruling.second.check_rest(checked, "commit.proof")
             if not second.quorum:
                 raise Refused("commit_without_quorum", "commit.proof", got=len(second.cosigned))
-        return body
+        return event
 
 
 def _round(value: Any) -> RoundAsked | None:
@@ -110,8 +111,8 @@ def contribute(order: Order, key: KeyFile, path: Path, keys: KeyChain) -> Contri
     """The contribution of a key (its file at `path`) to an order. Raises Refused, before anything is counted or made, where the order does
     not hold under the key list or its commit does not name the key.
     """
-    body = order.check(keys)
-    if isinstance(body, Committed) and key.name not in body.contributors:
+    event = order.check(keys)
+    if isinstance(event.body, Committed) and key.name not in event.body.contributors:
         raise Refused("not_a_contributor", "commit.leaf", key=key.name)
     if not key.vrf_secret:
         raise Refused("secret_elsewhere", key.name)
@@ -119,7 +120,7 @@ def contribute(order: Order, key: KeyFile, path: Path, keys: KeyChain) -> Contri
     if order.round is not None:
         draft = RoundContributed(key.name, pi, key.vrf_public, order.round.number, bytes(64))
         return RoundContributed(draft.key, draft.pi, draft.pk, draft.round, key.sign(draft.statement(order.leaf_hash)))
-    nth = count_contribution(path, parse_event(order.leaf, "commit.leaf").head.project, order.leaf_hash)
+    nth = count_contribution(path, event.head.project, order.leaf_hash)
     first = Contributed(key.name, nth, pi, key.vrf_public, bytes(64))
     return Contributed(first.key, first.nth, first.pi, first.pk, key.sign(first.statement(order.leaf_hash)))
 

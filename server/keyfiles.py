@@ -116,6 +116,21 @@ def read_key(path: Path) -> KeyFile:
     return KeyFile(texts["name"], texts["role"], texts["body"], sign, vrf_part, box)
 
 
+def read_own_key(path: Path, role: str, otherwise: str) -> KeyFile:
+    """The secret key of a process of this role. Raises Refused where it is missing, readable by others, or, with this code, none of that role."""
+    key = read_key(path)
+    if key.role != role or not key.here:
+        raise Refused(otherwise, path.name)
+    check_private(path)
+    return key
+
+
+def check_private(path: Path) -> None:
+    """Raises Refused where others can read a secret file."""
+    if path.stat().st_mode & 0o077:
+        raise Refused("key_readable_by_others", path.name)
+
+
 def write_key(key: KeyFile, path: Path) -> None:
     """The secret file (0600) and beside it the public one. Raises Refused where a file is there already."""
     write_new(path, key.secret_bytes(), mode=0o600)

@@ -61,6 +61,13 @@ class Tile:
         return tile
 
 
+def headers_of(path: str) -> dict[str, str]:
+    """Type and keeping of a published file: a tile never changes, the checkpoint always does."""
+    if path == "checkpoint":
+        return {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache"}
+    return {"Content-Type": "application/octet-stream", "Cache-Control": "public, max-age=31536000, immutable"}
+
+
 class TileLog:
     """One log folder. Use as a context manager; a writer holds the lock file for as long as it is open."""
 

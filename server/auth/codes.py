@@ -1,4 +1,4 @@
-"""What a caller can do about a refusal of this package: each code has one kind. Texts are in `server.texts`, chosen at the edge."""
+"""What a caller can do about a refusal of this package: each code has one kind. Texts are in `server.refusals`, chosen at the edge."""
 
 from __future__ import annotations
 

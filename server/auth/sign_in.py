@@ -80,7 +80,7 @@ async def with_password(house: House, typed: str, password: str, request: Reques
     """A login that waits for its second factor, and its token. Raises Refused: busy, too_many, or sign_in_wrong for everything else."""
     name = account_name(typed)
     house.hasher.check_room()
-    await _take(house, await _keys(house, name, request), request.now)
+    await take(house, await _keys(house, name, request), request.now)
     account = await house.accounts.by_name(name)
     stored = account.password if account is not None and account.state is AccountState.ACTIVE else None
     if not await house.hasher.verify(password, stored) or account is None:
@@ -101,7 +101,7 @@ async def with_provider(house: House, account: Account | None, request: Request)
 
 async def with_passkey(house: House, assertion: bytes, request: Request) -> tuple[str, Login]:
     """A full login by a passkey with user verification. Raises Refused. There is nothing to guess: no account is counted."""
-    await _take(house, (Key("all"), ip_key(request.address)), request.now)
+    await take(house, (Key("all"), ip_key(request.address)), request.now)
     shown = await house.factors.passkey(assertion, "sign-in", request.now)
     account = await house.accounts.get(shown.account) if shown is not None else None
     if shown is None or account is None or account.state is not AccountState.ACTIVE:
@@ -128,7 +128,7 @@ async def with_second(
     keys = await _keys(house, account.name, request)
     guessed, others = keys[:1], keys[1:]
     # A passkey and a stand-in cannot be guessed: they count under no account.
-    await _take(house, others if factor in (Event.PASSKEY_RIGHT, Event.STAND_IN_USED) else keys, request.now)
+    await take(house, others if factor in (Event.PASSKEY_RIGHT, Event.STAND_IN_USED) else keys, request.now)
     right, not_after = False, 0
     match factor, shown:
         case Event.TOTP_RIGHT, str():
@@ -221,10 +221,11 @@ async def _keys(house: House, name: str, request: Request) -> tuple[Key, ...]:
     return keys_of_guess(name, request.address, request.device if known else None)
 
 
-async def _take(house: House, keys: Sequence[Key], now: int) -> None:
+async def take(house: House, keys: Sequence[Key], now: int, place: str = "login") -> None:
+    """Count a guess under these keys. Raises Refused("too_many") with `retry_after` seconds."""
     verdict = await house.throttle.take(keys, now)
     if not verdict.passes:
-        raise Refused("too_many", "login", retry_after=verdict.wait_until - now)
+        raise Refused("too_many", place, retry_after=verdict.wait_until - now)
 
 
 async def _begin(house: House, account: Account, event: Event, request: Request) -> tuple[str, Login]:

@@ -18,7 +18,7 @@ from server.beacon.group import Group, read_group
 from server.beacon.setup import MAX_MESSAGE, Board, Message, Outcome, parse_message
 from server.beacon.shares import ORDER
 from server.files import read_bounded, write_new, write_whole
-from server.keyfiles import KeyFile, read_key
+from server.keyfiles import KeyFile, read_own_key
 from server.networks import network_bytes, read_network
 
 SHARE_VERSION = "lotroom-beacon-share/1"
@@ -44,13 +44,7 @@ class Store:
     @property
     def key(self) -> KeyFile:
         """Raises Refused where the key file is missing, no node's, or readable by others."""
-        path = self.folder / "node.key"
-        key = read_key(path)
-        if key.role != "node" or not key.here:
-            raise Refused("not_a_node_key", path.name)
-        if path.stat().st_mode & 0o077:
-            raise Refused("key_readable_by_others", path.name)
-        return key
+        return read_own_key(self.folder / "node.key", "node", "not_a_node_key")
 
     @property
     def group(self) -> Group:

@@ -9,7 +9,7 @@ from drawing.errors import Refused
 from server.handlers import forms
 from server.handlers.ask import Ask
 from server.handlers.middleware import LOGIN_COOKIE
-from server.handlers.render import page, see_other
+from server.handlers.render import for_script, page, see_other
 from server.handlers.views import AccountPage, CodesPage, InvitedPage, LoginRow, PasskeyRow, TotpPage
 from server.handlers.words import role_label
 from server.services import account
@@ -78,8 +78,7 @@ async def totp_confirm(ask: Ask) -> aioweb.StreamResponse:
 
 async def passkey_options(ask: Ask) -> aioweb.StreamResponse:
     """For the browser, when the button is pressed."""
-    text = await account.passkey_options(ask.desk, ask.caller)
-    return aioweb.Response(body=text.encode(), headers={"Content-Type": "application/json"})
+    return for_script(await account.passkey_options(ask.desk, ask.caller))
 
 
 async def passkey(ask: Ask) -> aioweb.StreamResponse:

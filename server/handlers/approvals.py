@@ -13,7 +13,7 @@ from server.handlers import forms
 from server.handlers.ask import Ask
 from server.handlers.i18n import N_
 from server.handlers.problems import Stop
-from server.handlers.render import page, see_other
+from server.handlers.render import for_script, page, see_other
 from server.handlers.views import ApprovalCard, ApprovalsPage, Badge, DecidedRow, Signature, Step, Tone
 from server.handlers.words import refusal, role_label
 from server.services import approvals
@@ -51,8 +51,7 @@ async def inbox(ask: Ask) -> aioweb.StreamResponse:
 
 async def options(ask: Ask) -> aioweb.StreamResponse:
     """For the browser, when the button is pressed."""
-    text = await approvals.vote_options(ask.desk, ask.path["id"], ask.caller)
-    return aioweb.Response(body=text.encode(), headers={"Content-Type": "application/json"})
+    return for_script(await approvals.vote_options(ask.desk, ask.path["id"], ask.caller))
 
 
 async def approve(ask: Ask) -> aioweb.StreamResponse:

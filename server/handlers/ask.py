@@ -223,6 +223,7 @@ class Ask:
     id: str
     now: int
     language: Language
+    jar: Mapping[str, str] = field(default_factory=dict[str, str])  # this site's cookies that came, by short name
     theme: str = ""
     flash: str = ""
     viewer: Viewer = NOBODY

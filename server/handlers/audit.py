@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -16,6 +16,7 @@ from server.handlers.i18n import N_
 from server.handlers.render import page
 from server.handlers.views import AuditPage, AuditRow, Badge, Tone
 from server.services import audit
+from server.workdays import SHANGHAI
 
 TABLES: Mapping[str, str] = {
     "account": N_("Account"),
@@ -29,7 +30,6 @@ TABLES: Mapping[str, str] = {
     "role_grant": N_("Role"),
     "setting": N_("Setting"),
 }
-SHANGHAI = timezone(timedelta(hours=8))
 Day = Annotated[str, StringConstraints(pattern=r"^(20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gettext
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
+from server.workdays import local
+
 DOMAIN = "lotroom"
-CHINA = timedelta(hours=8)  # no summer time since 1991
 
 
 def N_(text: str) -> str:
@@ -60,7 +61,7 @@ def choose(accept: str, cookie: str, default: str) -> str:
 
 def china_time(seconds: int) -> str:
     """`2026-11-25 22:30:00`, the clock of everybody who reads it."""
-    return (datetime.fromtimestamp(seconds, UTC) + CHINA).strftime("%Y-%m-%d %H:%M:%S")
+    return local(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def machine_time(seconds: int) -> str:

@@ -102,7 +102,7 @@ def begin(site: Site, request: aioweb.Request, route: Route) -> Ask:
     settings = site.settings
     jar = cookies(request, site)
     name = choose(",".join(request.headers.getall("Accept-Language", [])), jar.get("language", ""), settings.language)
-    ask = Ask(request, site, route, site.chance.token(16).hex(), site.clock.now(), site.languages[name])
+    ask = Ask(request, site, route, site.chance.token(16).hex(), site.clock.now(), site.languages[name], jar)
     ask.theme = jar.get("theme", "") if jar.get("theme") in ("light", "dark") else ""
     ask.flash = jar.get("flash", "")
     if BASE64.fullmatch(jar.get("visit", "")):
@@ -169,9 +169,8 @@ async def identify(ask: Ask) -> None:
         if not ask.viewer.by_token:
             raise Stop("sign_in", headers={"WWW-Authenticate": "Bearer"})
         return
-    jar = cookies(ask.request, ask.site)
-    ask.caller = of_request(ask, jar)
-    token = jar.get(LOGIN_COOKIE, "")
+    ask.caller = of_request(ask, ask.jar)
+    token = ask.jar.get(LOGIN_COOKIE, "")
     ask.viewer = await ask.site.viewers.by_cookie(token, ask.now, ask.caller) if token else NOBODY
     ask.caller = ask.viewer.caller or ask.caller
     if ask.viewer.fresh:

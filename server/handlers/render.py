@@ -177,6 +177,11 @@ def see_other(ask: Ask, name: str, flash: str = "", **parts: str) -> aioweb.Resp
     return aioweb.Response(status=303, headers={"Location": ask.site.renderer.url(name, **parts)})
 
 
+def for_script(text: str) -> aioweb.Response:
+    """JSON that a script of the page asked for, such as a passkey's options."""
+    return aioweb.Response(body=text.encode(), headers={"Content-Type": "application/json"})
+
+
 def environment(folder: Path, language: Language, statics: Statics) -> Environment:
     """Jinja2 for one language."""
     env = Environment(

@@ -11,7 +11,7 @@ from server.auth.logins import Event
 from server.handlers import forms
 from server.handlers.ask import Ask
 from server.handlers.middleware import LOGIN_COOKIE
-from server.handlers.render import page, see_other
+from server.handlers.render import for_script, page, see_other
 from server.handlers.views import SecondFactorPage, SignInPage
 from server.services import sign_in
 from server.services.sign_in import Arrived
@@ -75,7 +75,7 @@ async def passkey_options(ask: Ask) -> aioweb.StreamResponse:
     """For the browser, when the button is pressed."""
     found = forms.form(ask, Name)
     name = found.value.account if found.value else ""
-    return _options(await sign_in.passkey_options(ask.desk, name or "-", ask.caller))
+    return for_script(await sign_in.passkey_options(ask.desk, name or "-", ask.caller))
 
 
 async def passkey(ask: Ask) -> aioweb.StreamResponse:
@@ -98,7 +98,7 @@ async def second_page(ask: Ask) -> aioweb.StreamResponse:
 
 async def second_options(ask: Ask) -> aioweb.StreamResponse:
     """For the browser, when the button is pressed."""
-    return _options(await sign_in.second_options(ask.desk, ask.caller))
+    return for_script(await sign_in.second_options(ask.desk, ask.caller))
 
 
 async def second(ask: Ask) -> aioweb.StreamResponse:
@@ -180,7 +180,3 @@ def _query(ask: Ask) -> str:
 
 def _go(ask: Ask, address: str) -> aioweb.Response:
     return aioweb.Response(status=303, headers={"Location": address})
-
-
-def _options(text: str) -> aioweb.Response:
-    return aioweb.Response(body=text.encode(), headers={"Content-Type": "application/json"})

@@ -7,9 +7,7 @@ life of a process it computes the old root from the leaves too, so that a log th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Annotated, Protocol
 
 from nacl.signing import SigningKey
@@ -27,6 +25,7 @@ from server.keeper.rules import SIGNED_EVENTS
 from server.keeper.store import Change
 from server.keeper.vault import Vault
 from server.keeper.verbs import EventSignature, SignCheckpoint, Signed, SignEvent
+from server.storage.frontier import Frontier
 
 _PAGE = 500
 LOG, OPERATOR = "log", "operator"
@@ -76,33 +75,17 @@ class Tree:
     root: Annotated[bytes, digest]
     size: Annotated[int, whole(0, (1 << 53) - 1)]
 
+    @property
+    def grown(self) -> Frontier:
+        return Frontier(self.size, self.frontier)
+
 
 NO_TREE = Tree((), merkle.EMPTY, 0)
 
 
-def grow(frontier: Sequence[bytes], size: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """The frontier of the tree with these leaves behind the `size` that it has."""
-    parts = list(frontier)
-    for number, each in enumerate(leaves, size):
-        parts.append(merkle.leaf_hash(each))
-        full = number
-        while full & 1:
-            right, left = parts.pop(), parts.pop()
-            parts.append(merkle.node_hash(left, right))
-            full >>= 1
-    return parts
-
-
-def root_of(frontier: Sequence[bytes]) -> bytes:
-    """The root over full subtrees, largest first."""
-    if not frontier:
-        return merkle.EMPTY
-    return reduce(lambda right, left: merkle.node_hash(left, right), reversed(frontier[:-1]), frontier[-1])
-
-
 async def last_tree(vault: Vault) -> tuple[Tree, int]:
     kept = await vault.state(Tree, "log", NO_TREE)
-    if root_of(kept.value.frontier) != kept.value.root:
+    if kept.value.grown.root != kept.value.root:
         raise Refused("sealed_value_altered", "keeper_state/log")
     return kept.value, kept.version
 
@@ -117,16 +100,15 @@ async def sign_checkpoint(core: Core, ask: SignCheckpoint) -> Signed:
         if ask.size < tree.size:
             raise Refused("checkpoint_shrinks", "size", size=ask.size, signed=tree.size)
         if not core.last_signed and tree.size:
-            again = await _grow_from_store(vault, (), 0, tree.size)
-            if root_of(again) != tree.root:
+            again = await _grow_from_store(vault, Frontier(), tree.size)
+            if again.root != tree.root:
                 raise Refused("log_altered", "log", index=tree.size)
-        frontier = await _grow_from_store(vault, tree.frontier, tree.size, ask.size)
-        root = root_of(frontier)
-        if root != ask.root:
+        frontier = await _grow_from_store(vault, tree.grown, ask.size)
+        if frontier.root != ask.root:
             raise Refused("checkpoint_does_not_extend", "root", size=ask.size, signed=tree.size)
         key = await signer(core, LOG)
-        note = sign_note(Checkpoint(core.settings.log_origin, ask.size, root).text(), key.vkey, key.sign)
-        changes = [vault.put_state("log", Tree(tuple(frontier), root, ask.size), version)]
+        note = sign_note(Checkpoint(core.settings.log_origin, ask.size, ask.root).text(), key.vkey, key.sign)
+        changes = [vault.put_state("log", Tree(frontier.hashes, ask.root, ask.size), version)]
         changes.append(Change("checkpoint", (f"{ask.size:016d}",), note))
         # If we crash before this returns, the note was never seen; after it, nothing shorter or other is signed again.
         await vault.write(changes)
@@ -134,15 +116,13 @@ async def sign_checkpoint(core: Core, ask: SignCheckpoint) -> Signed:
         return Signed(note.decode())
 
 
-async def _grow_from_store(vault: Vault, frontier: Sequence[bytes], start: int, end: int) -> list[bytes]:
-    parts, at = list(frontier), start
-    while at < end:
-        leaves = await vault.store.leaves(at, min(end, at + _PAGE))  # the loop breathes with every page
+async def _grow_from_store(vault: Vault, frontier: Frontier, end: int) -> Frontier:
+    while frontier.size < end:
+        leaves = await vault.store.leaves(frontier.size, min(end, frontier.size + _PAGE))  # the loop breathes with every page
         if not leaves:
-            raise Refused("log_too_short", "log", size=at, wanted=end)
-        parts = grow(parts, at, leaves)
-        at += len(leaves)
-    return parts
+            raise Refused("log_too_short", "log", size=frontier.size, wanted=end)
+        frontier, _ = frontier.append([merkle.leaf_hash(each) for each in leaves])
+    return frontier
 
 
 # Events ---------------------------------------------------------------------------------------------------------------------------------

@@ -61,9 +61,7 @@ async def change_password(desk: Desk, old: str, new: str, caller: Caller) -> Non
     desk.require("account.change_password", caller)
     found = await _account(desk, caller)
     keys = keys_of_guess(found.name, caller.request.address)
-    verdict = await desk.house.throttle.take(keys, caller.request.now)
-    if not verdict.passes:
-        raise Refused("too_many", "old", retry_after=verdict.wait_until - caller.request.now)
+    await sign_in.take(desk.house, keys, caller.request.now, "old")
     if not await desk.house.hasher.verify(old, found.password):
         raise Refused("sign_in_wrong", "old")
     passwords.check_password(new, [found.name])

@@ -13,11 +13,11 @@ from drawing.canonical import TH
 from drawing.errors import Refused
 from server.auth import approvals, sign_in
 from server.auth.approvals import Outcome, Proposal
-from server.auth.model import EVERYWHERE, AccountId, CentreId, Grant, PersonId, Role
+from server.auth.model import AccountId, CentreId, Grant, PersonId, Role
 from server.auth.permissions import Granted, reaches
 from server.keeper import rules as keeper
 from server.keeper.verbs import Approvals
-from server.services.desk import Caller, Desk, answered, challenge_of, hand_out
+from server.services.desk import Caller, Desk, answered, challenge_of, hand_out, keeper_centre
 from server.storage import accounts
 from server.storage import proposals as stored
 from server.storage.tx import Tx
@@ -52,20 +52,16 @@ class _Matter:
     @property
     def subject(self) -> keeper.Subject:
         action = _KEEPER[self.proposal.action]
-        return keeper.Subject(action, _centre(self.proposal.centre), self.proposal.subject, self.proposal.expires, self.thing)
+        return keeper.Subject(action, keeper_centre(self.proposal.centre), self.proposal.subject, self.proposal.expires, self.thing)
 
 
 _KEEPER = {"people.grant_role": "grant", "account.enrol_passkey": "enrol"}
 _ROLES = {Role.WITNESS_ON_SITE: "site_witness"}
 
 
-def _centre(centre: CentreId) -> str:
-    return keeper.EVERYWHERE if centre == EVERYWHERE else centre
-
-
 def keeper_grants(grants: frozenset[Grant]) -> keeper.Grants:
     """Roles in the keeper's words, in one order."""
-    found = {keeper.Grant(_centre(each.centre), _ROLES.get(each.role, each.role.value)) for each in grants}
+    found = {keeper.Grant(keeper_centre(each.centre), _ROLES.get(each.role, each.role.value)) for each in grants}
     return keeper.Grants(tuple(sorted(found, key=lambda each: (each.centre, each.role))))
 
 
@@ -91,8 +87,7 @@ async def vote_options(desk: Desk, id: str, caller: Caller) -> str:  # noqa: A00
     async with desk.store.reading() as tx:
         matter = await _matter(tx, id)
     _may_vote(matter, caller)
-    assert caller.actor.person is not None
-    challenge = await desk.keeper.approval_challenge(caller.actor.person, matter.subject, matter.grants)
+    challenge = await desk.keeper.approval_challenge(caller.person, matter.subject, matter.grants)
     return await hand_out(desk, challenge, f"approve:{id}", caller.account, caller.request.now)
 
 
@@ -109,12 +104,11 @@ async def approve(desk: Desk, id: str, answer: str, caller: Caller) -> Outcome: 
 
     async def work(tx: Tx) -> Outcome:
         # If we crash before this commits, the keeper has counted; the person votes again and is let through (`_told`).
-        again = await _matter(tx, id, done=told.used)
+        again = await _matter(tx, id)
         made = approvals.vote(again.proposal, caller.actor, True, again.subject_now, now, evidence)
-        assert caller.actor.person is not None
-        await stored.write(tx, made, caller.actor.person)
+        await stored.write(tx, made, caller.person)
         if told.used:
-            await _carry_out(tx, replace(again, proposal=made), caller.actor.person)
+            await _carry_out(tx, replace(again, proposal=made), caller.person)
         return Outcome.USED if told.used else Outcome.OPEN
 
     outcome = await desk.store.write(work, now)
@@ -131,11 +125,10 @@ async def refuse(desk: Desk, id: str, reason: str, caller: Caller) -> None:  # n
 
     async def work(tx: Tx) -> None:
         matter = await _matter(tx, id)
-        assert caller.actor.person is not None
         # The keeper counts approvals only; that a passkey was shown within five minutes is what `approvals.vote` requires.
-        evidence = TH("lotroom/v1/refusal", approvals.to_sign(matter.proposal, caller.actor.person, False), caller.held.id.encode())
+        evidence = TH("lotroom/v1/refusal", approvals.to_sign(matter.proposal, caller.person, False), caller.held.id.encode())
         made = approvals.vote(matter.proposal, caller.actor, False, matter.subject_now, now, evidence, reason)
-        await stored.write(tx, made, caller.actor.person)
+        await stored.write(tx, made, caller.person)
 
     desk.require("approvals.vote", caller)
     await desk.store.write(work, now)
@@ -160,7 +153,7 @@ def _may_vote(matter: _Matter, caller: Caller) -> None:
 
 
 async def _card(tx: Tx, proposal: Proposal, caller: Caller) -> Card:
-    matter = await _matter(tx, proposal.id)
+    matter = await _matter_of(tx, proposal)
     now = caller.request.now
     people = {proposal.asked_by, *(each.person for each in proposal.votes)}
     names = {PersonId(row["person"]): row["name"] for row in await tx.all("account", {"person in": sorted(people)})}
@@ -174,12 +167,16 @@ async def _card(tx: Tx, proposal: Proposal, caller: Caller) -> Card:
     return Card(proposal, matter.about, outcome, names, why_not)
 
 
-async def _matter(tx: Tx, id: str, *, done: bool = False) -> _Matter:  # noqa: A002
+async def _matter(tx: Tx, id: str) -> _Matter:  # noqa: A002
     """Raises Refused("not_found")."""
     proposal = await stored.proposal(tx, id)
     if proposal is None:
         raise Refused("not_found", "approval")
-    about = await stored.about(tx, id)
+    return await _matter_of(tx, proposal)
+
+
+async def _matter_of(tx: Tx, proposal: Proposal) -> _Matter:
+    about = await stored.about(tx, proposal.id)
     thing = str(about["object"]).partition("/")[2]
     if proposal.action == "people.grant_role":
         grants = await accounts.grants_of(tx, PersonId(thing)) | {Grant(Role(about["role"]), CentreId(about["centre"]))}

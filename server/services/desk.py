@@ -17,10 +17,11 @@ from typing import Any
 from drawing.errors import Refused
 from server.auth import permissions, tickets
 from server.auth.logins import Login
-from server.auth.model import EVERYWHERE, VISITOR, AccountId, Actor, Thing
+from server.auth.model import EVERYWHERE, VISITOR, AccountId, Actor, CentreId, PersonId, Thing
 from server.auth.passwords import Hasher
 from server.auth.sign_in import House, Passkey, Request
 from server.auth.tickets import Purpose, Ticket
+from server.keeper import rules
 from server.keeper.client import Keeper
 from server.keeper.verbs import Challenge
 from server.storage.accounts import StoredAccounts, StoredCodes, StoredDevices, StoredResets
@@ -48,6 +49,13 @@ class Caller:
         if self.actor.account is None:
             raise Refused("sign_in", "login")
         return self.actor.account
+
+    @property
+    def person(self) -> PersonId:
+        """The person. Raises Refused where there is none."""
+        if self.actor.person is None:
+            raise Refused("sign_in", "login")
+        return self.actor.person
 
     @property
     def held(self) -> Login:
@@ -107,6 +115,11 @@ def _wrong(refused: Refused) -> bool:
     if refused.code in WRONG or refused.place == Purpose.PASSKEY.value:
         return False
     raise refused
+
+
+def keeper_centre(centre: CentreId) -> str:
+    """A centre as the keeper names it."""
+    return rules.EVERYWHERE if centre == EVERYWHERE else centre
 
 
 def at_keeper(desk: Desk) -> tuple[House, Factors]:

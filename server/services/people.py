@@ -14,7 +14,7 @@ from server.auth.throttle import account_name
 from server.auth.tickets import Purpose
 from server.keeper.verbs import Field, PersonKeys
 from server.services.approvals import grant_subject
-from server.services.desk import Caller, Desk
+from server.services.desk import Caller, Desk, keeper_centre
 from server.storage import accounts
 from server.storage import proposals as stored
 from server.storage.logins import add_ticket
@@ -86,8 +86,7 @@ async def invite(desk: Desk, name: str, typed: str, centre: str, caller: Caller)
     """A new person, and the code of the invitation, shown once. Raises Refused."""
     desk.require("people.invite", caller)
     now = caller.request.now
-    assert caller.actor.person is not None
-    by = caller.actor.person
+    by = caller.person
     shown, plain = people.check_display(name), account_name(typed)
     person, account = PersonId(desk.chance(16).hex()), AccountId(desk.chance(16).hex())
     made = Account(account, person, CentreId(centre), plain, Kind.STAFF)
@@ -101,8 +100,9 @@ async def invite(desk: Desk, name: str, typed: str, centre: str, caller: Caller)
 
     await desk.store.write(work, now)
     # If we crash here the person is without a name, and the page of the person says so.
-    where = "all" if centre == EVERYWHERE else centre
-    await desk.keeper.seal_fields(f"person:{where}:{person}", [Field("name", "name", person, "person", shown.encode())])
+    await desk.keeper.seal_fields(
+        f"person:{keeper_centre(made.centre)}:{person}", [Field("name", "name", person, "person", shown.encode())]
+    )
     return person, code
 
 

@@ -47,10 +47,7 @@ async def with_password(desk: Desk, typed: str, password: str, caller: Caller) -
 async def passkey_options(desk: Desk, typed: str, caller: Caller) -> str:
     """What the browser needs to sign in with a passkey. Says nothing of whether there is such an account, nor of its passkeys."""
     desk.require("login.begin", caller)
-    keys = (Key("all"), ip_key(caller.request.address))
-    verdict = await desk.house.throttle.take(keys, caller.request.now)
-    if not verdict.passes:
-        raise Refused("too_many", "login", retry_after=verdict.wait_until - caller.request.now)
+    await sign_in.take(desk.house, (Key("all"), ip_key(caller.request.address)), caller.request.now)
     account = await desk.house.accounts.by_name(account_name(typed))
     if account is None or account.state is not AccountState.ACTIVE:
         options = (await desk.keeper.login_challenge("nobody")).options
@@ -71,8 +68,7 @@ async def with_passkey(desk: Desk, answer: str, caller: Caller) -> Arrived:
 async def second_options(desk: Desk, caller: Caller) -> str:
     """What the browser needs for a passkey as the second factor or the step-up of this login."""
     desk.require("login.second_factor", caller)
-    assert caller.actor.person is not None
-    challenge = await desk.keeper.login_challenge(caller.actor.person)
+    challenge = await desk.keeper.login_challenge(caller.person)
     return await hand_out(desk, challenge, caller.held.id, caller.account, caller.request.now)
 
 

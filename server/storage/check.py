@@ -20,8 +20,7 @@ from drawing.draw import Project, apply
 from drawing.errors import Refused
 from drawing.events import parse_event
 from drawing.merkle import leaf_hash
-from drawing.mldsa import verify_mldsa
-from drawing.note import MLDSA_COSIGNATURE, Checkpoint, Note, Policy, VKey, cosigned_message, subtree_message, verify_ed25519
+from drawing.note import Checkpoint, Note, Policy, VKey, check_cosignature
 from drawing.proof import map_value
 from server.storage import schema, tables
 from server.storage.attempts import AttemptMap
@@ -438,8 +437,4 @@ def _check_line(key: VKey, signed: str, line: bytes) -> None:
     lines = Note.parse(signed.encode() + b"\n" + line, "line").lines
     if len(lines) != 1 or lines[0][:2] != (key.name, key.key_hash):
         raise Refused("line_of_unknown_key", "line", key=lines[0][0])
-    time, signature = int.from_bytes(lines[0][2][:8], "big"), lines[0][2][8:]
-    if key.algorithm == MLDSA_COSIGNATURE:
-        verify_mldsa(key.public, subtree_message(key.name, time, Checkpoint.parse(signed, "note")), signature)
-    else:
-        verify_ed25519(key.public, cosigned_message(signed, time), signature)
+    check_cosignature(key, signed, lines[0][2], "line")

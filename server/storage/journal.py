@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from drawing.canonical import loads
 from drawing.errors import Refused
+from drawing.merkle import leaf_hash
 from server.storage.log import Log
 from server.storage.tx import Tx
 
@@ -81,14 +81,14 @@ def _entry(index: int, leaf: bytes) -> Entry:
         str(get("table") or ("draw" if get("project") else "")),
         str(thing),
         str(get("by") or ""),
-        sha256(b"\0" + leaf).hexdigest(),
+        leaf_hash(leaf).hex(),
     )
 
 
 async def verified(tx: Tx) -> tuple[int, bool] | None:
     """The size of the newest checkpoint, and whether the leaves have its root; None where there is no checkpoint yet."""
-    origin = (await tx.head()).origin
-    newest = await tx.all("checkpoint", origin=origin, order=["-size"], limit=1)
-    if not newest:
+    log = Log(tx)
+    newest = await log.newest()
+    if newest is None:
         return None
-    return newest[0]["size"], await Log(tx).root(newest[0]["size"]) == bytes(newest[0]["root"])
+    return newest["size"], await log.root(newest["size"]) == bytes(newest["root"])

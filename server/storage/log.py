@@ -16,7 +16,7 @@ from drawing.errors import Refused
 from drawing.merkle import node_hash
 from server.storage import tables
 from server.storage.store import Store
-from server.storage.tx import Tx
+from server.storage.tx import Row, Tx
 from server.tilelog import WIDTH, Tile
 
 HEIGHT = 8
@@ -86,9 +86,14 @@ class Log:
 
     async def checkpoint(self) -> tuple[int, bytes] | None:
         """The size and the signed note of the latest checkpoint under the log's present name."""
+        found = await self.newest()
+        return (found["size"], found["note"]) if found else None
+
+    async def newest(self) -> Row | None:
+        """The row of the latest checkpoint under the log's present name."""
         origin = (await self.tx.head()).origin
         found = await self.tx.all("checkpoint", origin=origin, order=["-size"], limit=1)
-        return (found[0]["size"], found[0]["note"]) if found else None
+        return found[0] if found else None
 
     async def cosigned(self, size: int, witnesses: Sequence[str] | None) -> bytes:
         """The checkpoint of a size with the lines of these witnesses behind it, in this order, as far as they have cosigned. None: of all."""

@@ -14,20 +14,15 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from drawing.errors import Refused
-from drawing.mldsa import verify_mldsa
 from drawing.note import (
-    MAX_MOMENT,
     MAX_NOTE,
-    MLDSA_COSIGNATURE,
     Checked,
     Checkpoint,
     Note,
     Policy,
     VKey,
-    cosigned_message,
+    check_cosignature,
     signature_line,
-    subtree_message,
-    verify_ed25519,
 )
 from server.fetch import open_session
 from server.witness.rules import SIZE_TYPE, request_bytes
@@ -158,23 +153,11 @@ def good_lines(note: bytes, body: bytes, keys: Sequence[VKey]) -> Iterator[tuple
         if key is None or key in seen:
             continue
         try:
-            check_cosignature(key, whole.text, signature)
+            check_cosignature(key, whole.text, signature, "answer")
         except Refused:
             continue
         seen.add(key)
         yield key, signature_line(key, signature).encode()
-
-
-def check_cosignature(key: VKey, text: str, signature: bytes) -> int:
-    """The time of a valid cosignature of a note's text. Raises Refused."""
-    time = int.from_bytes(signature[:8], "big")
-    if not 0 < time <= MAX_MOMENT:
-        raise Refused("bad_cosignature", "answer", key=key.name)
-    if key.algorithm == MLDSA_COSIGNATURE:
-        verify_mldsa(key.public, subtree_message(key.name, time, Checkpoint.parse(text, "answer")), signature[8:])
-    else:
-        verify_ed25519(key.public, cosigned_message(text, time), signature[8:])
-    return time
 
 
 def checked(note: bytes, policy: Policy, second: Policy | None) -> tuple[Checked, Checked | None]:

@@ -24,7 +24,7 @@ from typing import Any
 from drawing.errors import Refused
 from drawing.note import ED25519, MAX_NOTE, MLDSA_COSIGNATURE, Checkpoint, Note, Sign, VKey
 from server.files import read_bounded, sync_folder, write_new, write_whole
-from server.keyfiles import KeyFile, make_key, read_key, write_key
+from server.keyfiles import KeyFile, check_private, make_key, read_own_key, write_key
 from server.witness.rules import NOTHING, Answered, Seen, Submission, check_signer
 
 MAX_LOGS_FILE = 1 << 20
@@ -78,21 +78,14 @@ class WitnessStore:
     @property
     def key(self) -> KeyFile:
         """Raises Refused where the key file is missing, no witness's, or readable by others."""
-        path = self.folder / "witness.key"
-        key = read_key(path)
-        if key.role != "witness" or not key.here:
-            raise Refused("not_a_witness_key", path.name)
-        if path.stat().st_mode & 0o077:
-            raise Refused("key_readable_by_others", path.name)
-        return key
+        return read_own_key(self.folder / "witness.key", "witness", "not_a_witness_key")
 
     @property
     def second(self) -> SecondKey | None:
         path = self.folder / "witness-mldsa.key"
         if not path.exists():
             return None
-        if path.stat().st_mode & 0o077:
-            raise Refused("key_readable_by_others", path.name)
+        check_private(path)
         try:
             seed = bytes.fromhex(read_bounded(path, 100).decode("ascii").strip())
         except ValueError:

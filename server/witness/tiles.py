@@ -16,19 +16,11 @@ from drawing.errors import Refused
 from drawing.note import MAX_NOTE, Checkpoint, Note, VKey
 from server.fetch import ask, open_session
 from server.files import read_bounded
-from server.tilelog import MAX_ENTRY, MAX_SIZE, WIDTH, Tile, split_bundle, tile_name
+from server.tilelog import MAX_ENTRY, MAX_SIZE, WIDTH, Tile, headers_of, split_bundle, tile_name
 from server.witness.rules import Answered, Submission, check_signer
 
-NEWEST, FOREVER = "no-cache", "public, max-age=31536000, immutable"
 SECONDS = 20.0
 MAX_TILE = WIDTH * (MAX_ENTRY + 2)
-
-
-def headers_of(path: str) -> dict[str, str]:
-    """Type and keeping: a tile never changes, the checkpoint always does."""
-    if path == "checkpoint":
-        return {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": NEWEST}
-    return {"Content-Type": "application/octet-stream", "Cache-Control": FOREVER}
 
 
 def published_file(folder: Path, path: str) -> bytes:

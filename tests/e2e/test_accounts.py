@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from server.auth.model import Role
-from tests.e2e.test_site import CHROMIUM, LANGUAGES, Window, judged
+from tests.e2e.test_site import LANGUAGES, Window, judged
 from tests.npm import npm_file
 from tests.server.desk.site import PASSWORD, Desk, id_of
 
@@ -17,14 +17,6 @@ WORDS = {
     "zh": ("账号", "密码", "六位数字", "登录", "重新生成", "添加通行密钥"),
     "en": ("Account", "Password", "Six digits", "Sign in", "Make new codes", "Add a passkey"),
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

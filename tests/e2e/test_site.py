@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from server.handlers.gallery import PROBLEM, SAMPLES
 from server.handlers.problems import PROBLEMS
@@ -16,7 +16,6 @@ from tests.conftest import LONG, counts
 from tests.npm import npm_file
 from tests.server.web.live import Live
 
-CHROMIUM = "/usr/bin/chromium"
 GOLDEN = Path(__file__).parents[1] / "vectors" / "golden" / "0.1.0-plain"
 OWN = ("/", "/verify", "/status", "/gallery", "/nothing-here")
 PAGES = (*OWN, *(f"/gallery/{name}" for name in SAMPLES))
@@ -24,14 +23,6 @@ ERRORS = tuple(f"/gallery/{PROBLEM}{code.replace('_', '-')}" for code in PROBLEM
 LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 390), "dark phone": ("dark", 390)}
 LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
 WATCH = "window.forbidden = []; addEventListener('securitypolicyviolation', (e) => window.forbidden.push(e.violatedDirective + ' ' + e.blockedURI));"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from drawing.texts import CHECK_TITLES
 from tools.build_verify_page import build
@@ -16,15 +15,6 @@ from tools.build_verify_page import build
 GOLDEN = Path(__file__).parents[1] / "vectors" / "golden"
 PLAIN = GOLDEN / "0.1.0-plain"
 ROUND = GOLDEN / "0.1.0-round"
-CHROMIUM = "/usr/bin/chromium"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -227,15 +227,20 @@ def named(report: Report, edit: Edit) -> bool:
     return bool(allowed & found)
 
 
-async def test_random_edits_of_a_sqlite_file_are_all_found_and_named(database, store, keeper_store, tmp_path):
-    if database.engine != "sqlite":
-        pytest.skip("the next test is PostgreSQL's")
+async def populated_file(database, store, keeper_store):
+    """Rows and leaves of all kinds in one closed SQLite file, nothing of it in the WAL."""
     await populate(store, keeper_store)
     await store.close()
     await keeper_store.close()
     with sqlite3.connect(database.plain) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+
+
+async def test_random_edits_of_a_sqlite_file_are_all_found_and_named(database, store, keeper_store, tmp_path):
+    if database.engine != "sqlite":
+        pytest.skip("the next test is PostgreSQL's")
+    await populated_file(database, store, keeper_store)
     reader = sqlite3.connect(database.plain)
     reader.row_factory = sqlite3.Row
     rows = {name: [dict(row) for row in reader.execute(f'SELECT * FROM "{name}"')] for name in COVERED}
@@ -373,12 +378,7 @@ def dump(path: Path) -> list[str] | None:
 async def test_flipped_bits_of_the_file_are_found_or_change_nothing_that_is_in_the_log(database, store, keeper_store, tmp_path):
     if database.engine != "sqlite":
         pytest.skip("a file of SQLite")
-    await populate(store, keeper_store)
-    await store.close()
-    await keeper_store.close()
-    with sqlite3.connect(database.plain) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
+    await populated_file(database, store, keeper_store)
     with open(database.plain, "rb") as stream:  # noqa: ASYNC230
         data = stream.read()
     before = dump(Path(database.plain))

@@ -16,8 +16,8 @@ from nacl.signing import SigningKey
 
 from drawing import merkle
 from drawing.errors import Refused
-from drawing.note import MLDSA_COSIGNATURE, Checkpoint, Note, sign_note
-from server.witness.client import check_cosignature, good_lines
+from drawing.note import MLDSA_COSIGNATURE, Checkpoint, Note, check_cosignature, sign_note
+from server.witness.client import good_lines
 from server.witness.rules import MAX_REQUEST, SIZE_TYPE, Answered, parse_request, request_bytes
 from server.witness.store import WitnessStore
 from tests.server.witness.world import GrowingLog, Process, begin, witness
@@ -54,7 +54,7 @@ def cosigned(running: Process, log: GrowingLog, size: int, body: bytes) -> list[
     note = log.note(size)
     found = dict(good_lines(note, body, keys))
     assert b"".join(found.values()) == body
-    return [check_cosignature(key, Note.parse(note, "").text, base64.b64decode(line.split()[-1])[4:]) for key, line in found.items()]
+    return [check_cosignature(key, Note.parse(note, "").text, base64.b64decode(line.split()[-1])[4:], "") for key, line in found.items()]
 
 
 def test_what_a_witness_answers_in_the_order_of_a_log_s_life(running, log):
