@@ -1,9 +1,8 @@
-# make setup | demo | test | test-service | test-long | bench | check | docs | locale | verifier
+# make setup | demo | test | | test-long | bench | check | docs | locale | verifier
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-SERVICE := $(addprefix tests/server/,auth desk keeper storage web witness)
-.PHONY: setup demo test test-service test-long bench check docs locale verifier fmt
+.PHONY: setup demo test test-long bench check docs locale verifier fmt
 
 setup: .venv/stamp
 
@@ -20,12 +19,7 @@ demo: setup
 
 test: setup
 	tools/system_packages.sh
-	$(BIN)/pytest $(addprefix --ignore=,$(SERVICE))
-
-# The service's own parts, real processes and both databases: apart from `make test` until they are known to be quick enough together.
-test-service: setup
-	tools/system_packages.sh
-	$(BIN)/pytest $(SERVICE)
+	$(BIN)/pytest
 
 test-long: setup
 	tools/system_packages.sh
