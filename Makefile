@@ -19,11 +19,11 @@ demo: setup
 
 test: setup
 	tools/system_packages.sh
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: setup
 	tools/system_packages.sh
-	LONG=1 $(BIN)/pytest
+	LONG=1 PYTEST_TIMEOUT=0 $(BIN)/pytest
 
 bench: setup
 	@mkdir -p dist

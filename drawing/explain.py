@@ -9,6 +9,7 @@ from drawing.beacon import QUICKNET, Network, chain_hash
 from drawing.days import SHANGHAI, date_of
 from drawing.draw import Fault, Phase, Project, step
 from drawing.events import (
+    FAIR,
     Abandoned,
     Answers,
     Appointed,
@@ -191,6 +192,8 @@ def _story(event: Event, lang: str) -> str:
         if isinstance(body, Appointed)
         else f"{event.type}_{values['scope']}"
         if event.type == "attested"
+        else "committed_fair"
+        if isinstance(body, Committed) and body.terms.method == FAIR
         else event.type
     )
     prefix = _pick(STORY["dry_run"], lang) if event.head.dry_run else ""

@@ -733,6 +733,10 @@ STORY: Mapping[str, tuple[str, str]] = {
         "名单、规则和方法就此固定：{size} 条加盖编号的记录，{seats} 个席位，{total} 种合法组成，每种机会相同；{contributors} 方将贡献随机数；{not_before} 之前不得启封，须 {threshold} 名监督人同意。",
         "Pool, rules and method are fixed: {size} blinded records, {seats} seats, {total} lawful panels, each equally likely; {contributors} contributors; names stay sealed until {not_before} and need {threshold} supervisors.",
     ),
+    "committed_fair": (
+        "名单、规则和方法就此固定：{size} 条加盖编号的记录，{seats} 个席位；合法组成按权重抽取（总权重 {total}），使每个人的机会在规定允许的范围内尽量均等；{contributors} 方将贡献随机数；{not_before} 之前不得启封，须 {threshold} 名监督人同意。",
+        "Pool, rules and method are fixed: {size} blinded records, {seats} seats; lawful panels are drawn by weight (all together {total}) so that everybody's chance is as equal as the request allows; {contributors} contributors; names stay sealed until {not_before} and need {threshold} supervisors.",
+    ),
     "contributed": (
         "{key} 贡献随机数：唯一的值，只能给出或不给。",
         "{key} contributed: a unique value that can only be given or withheld.",

@@ -42,7 +42,10 @@ from server.book import Book
 from server.ceremony import Ask, Ceremony
 from server.chances import assembly_rows, chance_words, lines, of_library, of_lottery
 from server.chart import chart
+from server.console import COMMANDS
 from server.contribute import MAX_FILE, Order, contribute, contribution_bytes
+from server.evidence import MAX_FILE as MAX_EVIDENCE
+from server.evidence import is_evidence, read_evidence
 from server.files import read_bounded, write_new
 from server.folder import State, open_key_list, open_keys, open_state
 from server.keyfiles import ALL_ROLES, KeyFile, make_key, read_key, write_key
@@ -56,10 +59,10 @@ from server.records import write_results
 from server.refusals import say, text_of
 from server.request import Failure, read_request
 from server.storage.commands import check_command, migrate_command
+from server.supervise.command import supervise_command
 from server.texts import event_name, tell
 from server.tilelog import TileLog
 from server.waiting import Waiting
-from server.walkthrough import run_demo
 from server.why import why
 from server.witness.commands import witness_commands, witnesses_option
 from server.witness.for_draw import witness_of
@@ -346,7 +349,7 @@ def _ceremony(
     with _open_log(log_path, keys.log) as log:
         book = Book(log, project_tag(request.number), keys)
         book.read()
-        made = Ceremony(out, state, request, found.records, keys, chain, book, _clock, Memory(out / "answers.json", source), progress)
+        made = Ceremony.of(out, state, request, found.records, keys, chain, book, _clock, Memory(out / "answers.json", source), progress)
         witness = witness_of(log, chain.newest, witnesses, progress)
         if witness is not None:
             witness.check()  # before anything is written: nobody has seen more of this log than there is
@@ -580,19 +583,13 @@ def lottery_command(lottery_file: Path, seed: str, respondents: Path | None, cat
         click.echo(tell("lottery_person", lang, name=name, number=number + 1, row=row))
 
 
-@cli.command("demo")
-@click.option("--out", type=FOLDER, help="保留结果的文件夹 / keep the results here")
-@language
-def demo_command(out: Path | None, lang: str) -> None:
-    """演示：生成专家库，抽取，两人退出，补抽，验证，讲解 / library, draw, two declines, replacements, verification, explanation."""
-    with tempfile.TemporaryDirectory(prefix="lotroom-demo-") as folder:
-        sys.exit(run_demo(out or Path(folder), lang))
-
-
 cli.add_command(beacon_commands(time.time, time.sleep))
 cli.add_command(witness_commands(lambda: _clock()))  # noqa: PLW0108  # looked up when it is called: tests set the clock
+for each in COMMANDS:
+    cli.add_command(each)
 cli.add_command(migrate_command)
 cli.add_command(check_command)
+cli.add_command(supervise_command)
 
 
 # Verification -------------------------------------------------------------------------------------------------------------------------------
@@ -603,8 +600,23 @@ _PASS = {"ignore_unknown_options": True, "help_option_names": []}
 @cli.command("verify", context_settings=_PASS, add_help_option=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def verify_command(words: tuple[str, ...]) -> None:
-    """验证证明 / verify a proof: PROOF --keys FILE [--roll FILE] [--openings FILE --key FILE] [--receipt FILE]."""
-    sys.exit(drawing_main(["verify", *words]))
+    """验证证明或证据包 / verify a proof or an archive: PROOF|ZIP --keys FILE [--roll FILE] [--openings FILE --key FILE] [--receipt FILE]."""
+    archives = [Path(each) for each in words if each.endswith(".zip") and Path(each).is_file()]
+    if not archives or not is_evidence(archives[0]):
+        sys.exit(drawing_main(["verify", *words]))
+    content = read_evidence(read_bounded(archives[0], MAX_EVIDENCE))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("proof.json", "keys.json", "roll.bin"):
+            if name in content:
+                (Path(folder) / name).write_bytes(content[name])
+        given = [str(Path(folder) / "proof.json") if each == str(archives[0]) else each for each in words]
+        asked = {each.partition("=")[0] for each in words}
+        if "--keys" not in asked:
+            click.echo(tell("keys_of_archive", _language_of(list(words))), err=True)
+            given += ["--keys", str(Path(folder) / "keys.json")]
+        if "--roll" not in asked and "roll.bin" in content:
+            given += ["--roll", str(Path(folder) / "roll.bin")]
+        sys.exit(drawing_main(["verify", *given]))
 
 
 @cli.command("explain", context_settings=_PASS, add_help_option=False)

@@ -4,37 +4,80 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientSession, DummyCookieJar
 from aiohttp import web as aioweb
 
 import web
 from drawing.errors import Refused
+from server import metrics
 from server.adapters.clock import SystemChance, SystemClock
+from server.adapters.oidc_http import ClientHttp
+from server.auth import oidc
+from server.auth.oidc import Provider
 from server.auth.passwords import Hasher
 from server.config import Settings
-from server.handlers.ask import NOBODY, SITE, Access, Checkpoints, CheckpointView, Permissions, Probe, Route, Site, Tiles, Viewer, Viewers
+from server.errors import NotFound
+from server.forgetting import keep_forgetting
+from server.handlers.ask import (
+    NOBODY,
+    SITE,
+    Access,
+    Checkpoints,
+    CheckpointView,
+    DemoPeople,
+    Guard,
+    Permissions,
+    Probe,
+    Proofs,
+    ProofView,
+    Route,
+    Site,
+    Tiles,
+    Viewer,
+    Viewers,
+)
 from server.handlers.doorway import Runner, require_c_parser
 from server.handlers.i18n import languages
 from server.handlers.middleware import answer, dress
+from server.handlers.proxies import networks
 from server.handlers.render import Renderer
-from server.handlers.routes import DESK, PUBLIC, TABLE, check, install
+from server.handlers.routes import DEMO, DESK, PROGRAMS, PUBLIC, TABLE, check, install
 from server.handlers.sse import Streams
 from server.handlers.static import read_statics
 from server.handlers.status import WebProbe
 from server.handlers.viewers import LoginViewers, TablePermissions
 from server.keeper.client import Keeper
-from server.logs import LOG, configure, places
+from server.live import (
+    CheckpointProbe,
+    ClockProbe,
+    ClosedProofs,
+    CourierProbe,
+    DatabaseProbe,
+    DiskProbe,
+    KeeperProbe,
+    LogGuard,
+    LogOf,
+    ProofFiles,
+    WitnessProbe,
+)
+from server.log_key import record_log_key
+from server.logs import LOG
+from server.logs import places as places_in
+from server.places import Places, database_of, places_of
 from server.ports import Chance, Clock
 from server.services.desk import Caller, Desk, furnished
+from server.storage.log import PublishedLog
 from server.storage.store import Store
 from server.verifier_page import verifier_page
+
+SSO_BACK = "/sign-in/sso/back"
 
 
 class NoViewers:
@@ -44,7 +87,7 @@ class NoViewers:
         """Nobody."""
         return NOBODY
 
-    async def by_bearer(self, token: str, now: int) -> Viewer:
+    async def by_bearer(self, token: str, now: int, caller: Caller) -> Viewer:
         """Nobody."""
         return NOBODY
 
@@ -77,6 +120,18 @@ class NoTiles:
         raise Refused("no_such_tile", "log")
 
 
+class NoProofs:
+    """Until there are finished draws."""
+
+    async def shown(self) -> tuple[ProofView, ...]:
+        """None."""
+        return ()
+
+    async def file(self, name: str) -> bytes:
+        """None."""
+        raise NotFound
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the pages stand on; tests put fakes here, the service its storage, keeper and logins."""
@@ -88,7 +143,10 @@ class Parts:
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     probes: Sequence[Probe] = (WebProbe(),)
     tiles: Tiles = field(default_factory=NoTiles)
+    proofs: Proofs = field(default_factory=NoProofs)
+    guard: Guard | None = None
     desk: Desk | None = None
+    demo: DemoPeople | None = None
 
 
 def parts_of(desk: Desk, **more: Any) -> Parts:
@@ -96,18 +154,23 @@ def parts_of(desk: Desk, **more: Any) -> Parts:
     return Parts(viewers=LoginViewers(desk), permissions=TablePermissions(), desk=desk, **more)
 
 
-def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route] | None = None) -> aioweb.Application:
-    """The application. Raises Refused where it must not start: a route without permission, the wrong parser, another `web`."""
+def build(
+    settings: Settings, parts: Parts | None = None, table: Sequence[Route] | None = None, compiled: Path | None = None
+) -> aioweb.Application:
+    """The application. `compiled`: a folder where compiled templates are kept. Raises Refused where it must not start: a route without permission, the wrong parser, another `web`."""
     require_c_parser()
     folder = own_web()
     parts = parts or Parts()
     if table is None:
-        table = (*TABLE, *DESK) if parts.desk else TABLE
+        table = (*TABLE, *DESK, *PROGRAMS) if parts.desk else TABLE
+    demo = parts.demo if settings.insecure_demo else None
+    if demo is not None:
+        table = (*table, *DEMO)
     routes = tuple(route for route in table if settings.insecure_demo or not route.demo_only)
     check(routes, parts.permissions)
-    statics = read_statics(folder / "static")
+    statics = read_statics(folder / "static", demo=demo is not None)
     spoken = languages(folder / "locale")
-    renderer = Renderer(folder / "templates", spoken, settings, statics)
+    renderer = Renderer(folder / "templates", spoken, settings, statics, compiled)
     renderer.open(routes)
     number = version("lotroom")
     site = Site(
@@ -118,6 +181,7 @@ def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route]
         permissions=parts.permissions,
         checkpoints=parts.checkpoints,
         tiles=parts.tiles,
+        proofs=parts.proofs,
         probes=parts.probes,
         renderer=renderer,
         statics=statics,
@@ -127,6 +191,9 @@ def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route]
         version=number,
         routes=routes,
         started_at=parts.clock.now(),
+        demo=demo,
+        proxies=networks(settings.trusted_proxies),
+        guard=parts.guard,
         desk=parts.desk,
     )
     app = aioweb.Application(middlewares=[answer])
@@ -134,7 +201,15 @@ def build(settings: Settings, parts: Parts | None = None, table: Sequence[Route]
     install(app, routes)
     app.on_response_prepare.append(dress)
     app.on_shutdown.append(_end_streams)
+    app.on_cleanup.append(_end_tasks)
     return app
+
+
+async def _end_tasks(app: aioweb.Application) -> None:
+    """Work that outlasts requests ends with the service; it goes on from what the database says."""
+    desk = app[SITE].desk
+    if desk is not None:
+        await desk.tasks.close()
 
 
 async def _end_streams(app: aioweb.Application) -> None:
@@ -166,37 +241,103 @@ async def running(app: aioweb.Application) -> AsyncIterator[int]:
         LOG.info("stopped")
 
 
-async def serve(settings: Settings) -> None:
-    """The web process, until it is told to stop."""
-    configure(settings.log_level)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_unowned)
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    async with furnished_for(settings) as parts, running(build(settings, parts)):
+@asynccontextmanager
+async def provided(settings: Settings) -> AsyncIterator[Provider | None]:
+    """The organisation's identity provider, where the settings name one. Raises Refused for one that cannot be safe."""
+    if not settings.sso_issuer:
+        yield None
+        return
+    told = oidc.Settings(
+        settings.sso_issuer,
+        settings.sso_client_id,
+        settings.sso_client_secret,
+        settings.origin + SSO_BACK,
+        insecure_loopback=settings.insecure_demo,
+    )
+    async with ClientSession(cookie_jar=DummyCookieJar()) as session:
+        yield Provider(told, ClientHttp(session))
+
+
+@asynccontextmanager
+async def real_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """What pages stand on in the service: the database, the keeper, the machine's clock. Raises Refused and NotReady."""
+    places = places_of(settings)
+    clock, chance = SystemClock(), SystemChance()
+    store = await Store.open(database_of(settings))
+    hasher = Hasher(os.cpu_count() or 1)
+    tasks = [asyncio.create_task(keep_forgetting(store))]
+    guard = LogGuard(store)
+    tasks.append(asyncio.create_task(guard.watch()))
+    try:
+        async with Keeper(places.socket) as keeper, provided(settings) as provider:
+            tasks.append(asyncio.create_task(record_log_key(store, keeper, clock.now)))
+            yield parts_of(
+                replace(furnished(store, keeper, hasher, chance.token, clock.now), provider=provider),
+                clock=clock,
+                chance=chance,
+                checkpoints=LogOf(store),
+                tiles=PublishedLog(store),
+                proofs=ClosedProofs(store, ProofFiles(places.public)),
+                demo=_demo_people(settings, places),
+                guard=guard,
+                probes=(
+                    WebProbe(),
+                    DatabaseProbe(store),
+                    KeeperProbe(keeper),
+                    CourierProbe(places.courier, clock),
+                    CheckpointProbe(store),
+                    WitnessProbe(store, settings),
+                    DiskProbe(places.folder),
+                    ClockProbe(store),
+                ),
+            )
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.wait(tasks)
+        hasher.close()
+        await store.close()
+
+
+def _demo_people(settings: Settings, places: Places) -> DemoPeople | None:
+    """The people of a populated demonstration. What they need is loaded there only: a real service's pages know no authenticator's code."""
+    if not settings.insecure_demo or not places.demo_people.exists():
+        return None
+    from server.demo import book
+
+    return book.DemoPeople(places.demo_people)
+
+
+async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None], table: Sequence[Route] | None = None) -> None:
+    """The web process, until `stop`."""
+    asyncio.get_running_loop().set_exception_handler(_unowned)
+    compiled = places_of(settings).compiled
+    if compiled is not None:
+        with suppress(OSError):  # without it pages are compiled at each start
+            compiled.mkdir(mode=0o700, exist_ok=True)
+    async with real_parts(settings) as parts, measured(settings, parts), running(build(settings, parts, table, compiled)):
+        ready()
         await stop.wait()
 
 
 @asynccontextmanager
-async def furnished_for(settings: Settings) -> AsyncIterator[Parts]:
-    """The parts over the store and the keeper of the settings; only public ones where there is no database. Raises Refused, NotReady."""
-    if not settings.database:
-        yield Parts()
+async def measured(settings: Settings, parts: Parts) -> AsyncIterator[None]:
+    """Measurements on a port of this machine alone, where the settings name one."""
+    if not settings.metrics_port:
+        yield
         return
-    clock, chance = SystemClock(), SystemChance()
-    store = await Store.open(settings.database)
-    hasher = Hasher(os.cpu_count() or 1)
+    app = metrics.build(parts.probes, parts.checkpoints, parts.clock, places_of(settings).folder)
+    runner = aioweb.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
     try:
-        async with Keeper(Path(settings.keeper_socket)) as keeper:
-            yield parts_of(furnished(store, keeper, hasher, chance.token, clock.now), clock=clock, chance=chance)
+        await aioweb.TCPSite(runner, "127.0.0.1", settings.metrics_port).start()
+        yield
     finally:
-        hasher.close()
-        await store.close()
+        await runner.cleanup()
 
 
 def _unowned(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An exception that no task waits for: its kind and places, never its words."""
     raised = context.get("exception")
     if isinstance(raised, Exception):
-        LOG.error("unowned", error=type(raised).__name__, places=places(raised))
+        LOG.error("unowned", error=type(raised).__name__, places=places_in(raised))

@@ -21,34 +21,10 @@ class NotFound(Failure):
     code = "not_found"
 
 
-class NotAllowed(Failure):
-    """The person may not do this."""
-
-    code = "forbidden"
-
-
 class Stale(Failure):
     """Somebody else changed it meanwhile."""
 
     code = "stale"
-
-
-class TooMany(Failure):
-    """Come back in `seconds`."""
-
-    code = "too_many"
-
-
-class Sealed(Failure):
-    """The root key is sealed: custodians have to come together."""
-
-    code = "sealed"
-
-
-class KeeperMissing(Failure):
-    """The keeper's process does not answer."""
-
-    code = "keeper_missing"
 
 
 class NotReady(Failure):

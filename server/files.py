@@ -15,10 +15,13 @@ def read_bounded(path: Path, most: int) -> bytes:
     try:
         if not path.is_file():
             raise Refused("no_such_file", str(path))
-        if path.stat().st_size > most:
+        size = path.stat().st_size
+        if size > most:
             raise Refused("too_long", path.name, most=most)
         with path.open("rb") as handle:
-            data = handle.read(most + 1)
+            data = handle.read(size + 1)  # what is asked for is allocated: never `most` for a small file
+            if len(data) > size:  # it grew meanwhile
+                data += handle.read(most + 1 - len(data))
     except OSError as wrong:
         raise Refused("cannot_read", path.name, why=wrong.strerror or "") from None
     if len(data) > most:

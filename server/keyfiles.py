@@ -27,6 +27,7 @@ from drawing.note import COSIGNATURE, ED25519, Policy, VKey
 from server.files import read_bounded, write_new, write_whole
 
 SECRET, PUBLIC = "lotroom-key/1", "lotroom-public-key/1"
+MOST_BYTES = 65_535
 ALL_ROLES = (*ROLES, "log", "node", "witness")
 _FIELDS = {"body", "box", "name", "role", "sign", "v", "vrf"}
 
@@ -103,8 +104,12 @@ def make_key(role: str, name: str = "", body: str = "") -> KeyFile:
 
 def read_key(path: Path) -> KeyFile:
     """A key file, secret or public. Raises Refused with its name."""
-    place = path.name
-    value = read_object(loads(read_bounded(path, 65_535).removesuffix(b"\n"), place=place, text=True), place, _FIELDS)
+    return parse_key(read_bounded(path, MOST_BYTES), path.name)
+
+
+def parse_key(data: bytes, place: str) -> KeyFile:
+    """What a key file holds. Raises Refused with the place."""
+    value = read_object(loads(data.removesuffix(b"\n"), place=place, max_bytes=MOST_BYTES, text=True), place, _FIELDS)
     texts = {key: value[key] for key in _FIELDS}
     if not all(isinstance(each, str) for each in texts.values()) or texts["v"] not in (SECRET, PUBLIC) or texts["role"] not in ALL_ROLES:
         raise Refused("not_a_key_file", place)

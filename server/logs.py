@@ -10,11 +10,27 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
+
+@contextmanager
+def _without(name: str) -> Iterator[None]:
+    """As if that package were not installed."""
+    missing = name not in sys.modules
+    if missing:
+        sys.modules[name] = None  # type: ignore[assignment]  # what the import system itself writes for "not there"
+    try:
+        yield
+    finally:
+        if missing:
+            del sys.modules[name]
+
+
+with _without("rich"):  # structlog takes it up where a developer has it, for colours that nobody sees here: 5 MB in every process
+    import structlog
 
 ALLOWED = frozenset({
     "event", "level", "timestamp", "request", "method", "route", "status", "code", "person", "ms", "error", "places", "process", "count", "host", "port",

@@ -7,7 +7,7 @@ begins. The work is spread over processes where the library is large.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -144,7 +144,7 @@ def read_plan(value: object) -> Plan:
     return shape_of(Plan).read(value, "plan")
 
 
-def make_entries(records: Sequence[bytes], secret: Secret) -> list[Entry]:
+def make_entries(records: Collection[bytes], secret: Secret) -> list[Entry]:
     """One entry per expert, keyed by identity (the order of the file is irrelevant), and decoys up to a power of two."""
     entries = []
     for record in records:
@@ -160,7 +160,9 @@ def identity_of(record: bytes) -> bytes:
     return record[start : record.index(b',"industry"', start)]
 
 
-def make_material(request: Request, records: Sequence[bytes], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int) -> Material:
+def make_material(
+    request: Request, records: Collection[bytes], secret: Secret, snapshot_id: str, plan: Plan, evaluation_at: int
+) -> Material:
     """Screen everybody and build the pool of a commit."""
     weighted = request.method == FAIR
     return rebuild(request, make_entries(records, secret), secret, snapshot_id, plan, evaluation_at, weighted=weighted)

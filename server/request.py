@@ -52,7 +52,7 @@ _SHAPE: Mapping[str, Mapping[str, tuple[str, Any]]] = {
     "pool": {"source": ("text", _REQUIRED), "legal_ground": ("text", _REQUIRED)},
     "evaluation": {"starts": ("time", _REQUIRED), "days": ("whole", 1), "remote": ("flag", False)},
     "unsealing": {"minutes_before": ("whole", 60), "supervisors": ("whole", 2)},
-    "replies": {"window_minutes": ("whole", 15)},
+    "replies": {"window_minutes": ("whole", 15), "leave_hours": ("whole", 24)},
     "lot": {"method": ("text", FAIR), "beacon": ("text", ""), "beacon_minutes": ("whole", 10)},
     "committee": {"representatives": ("whole", 0), "chair": ("text", "elected")},
     "limits": {
@@ -137,6 +137,11 @@ class Request:
     @property
     def reply_window(self) -> int:
         return 60 * int(self.values["replies"]["window_minutes"])
+
+    @property
+    def leave_hours(self) -> int:
+        """Until so many hours before the evaluation somebody who accepted may say that they cannot come after all."""
+        return int(self.values["replies"]["leave_hours"])
 
     @property
     def unseal_threshold(self) -> int:
@@ -271,25 +276,37 @@ def _least_members(request: Request, rules: Mapping[str, RuleText]) -> Iterator[
 
 def read_request(path: Path, now: int) -> Request:
     """A request file. `now` (Unix seconds) resolves relative times. Raises Refused with the place and the remedy."""
-    data = read_bounded(path, MAX_FILE)
+    return parse_request(read_bounded(path, MAX_FILE), path.name, now, path)
+
+
+def parse_request(data: bytes, place: str, now: int, path: Path | None = None) -> Request:
+    """The same from its bytes; a file of groups is looked for beside `path`, and refused without one."""
     try:
         text = data.decode("utf-8")
         longest = max(range(len(lines := text.split("\n"))), key=lambda n: len(lines[n]))
         if len(lines[longest]) > MAX_LINE:
-            raise Refused("line_too_long", f"{path.name} line {longest + 1}", most=MAX_LINE)
+            raise Refused("line_too_long", f"{place} line {longest + 1}", most=MAX_LINE)
         raw = tomllib.loads(text)
     except UnicodeDecodeError as wrong:
-        raise Refused("not_utf8", path.name, position=wrong.start) from None
+        raise Refused("not_utf8", place, position=wrong.start) from None
     except (ValueError, RecursionError) as wrong:  # ValueError: TOMLDecodeError, and integers beyond any use
-        raise Refused("not_toml", path.name, why=str(wrong)[:200]) from None
+        raise Refused("not_toml", place, why=str(wrong)[:200]) from None
+    return request_of(raw, sha256(data), now, path)
+
+
+def request_of(raw: dict[str, Any], hashed: Any, now: int, path: Path | None = None) -> Request:
+    """A request from its sections, however they were written down; `hashed` is the hash that its digest goes on from."""
     values = _read_sections(raw)
     if values[""]["state_secret"]:
         raise Refused("state_secret", "request.state_secret")
     _check_values(values)
-    groups = _read_groups(path, values["groups"]["file"])
-    evaluation_at = _moment(values["evaluation"]["starts"], now)
-    digest = sha256(data + (dumps([list(group) for group in groups], text=True) if groups is not None else b"")).digest()
-    return Request(values, rules_of(values[""]["regime"], local(now).date().isoformat()), evaluation_at, groups, digest)
+    if values["groups"]["file"] and path is None:
+        raise Refused("groups_not_here", "request.groups.file")
+    groups = _read_groups(path, values["groups"]["file"]) if path is not None else None
+    if groups is not None:
+        hashed.update(dumps([list(group) for group in groups], text=True))
+    rules = rules_of(values[""]["regime"], local(now).date().isoformat())
+    return Request(values, rules, _moment(values["evaluation"]["starts"], now), groups, hashed.digest())
 
 
 def _read_sections(raw: dict[str, Any]) -> dict[str, Any]:
@@ -393,6 +410,7 @@ def _check_values(values: dict[str, Any]) -> None:
         ("unsealing.minutes_before", 0, 1440),
         ("unsealing.supervisors", 1, 20),
         ("replies.window_minutes", 1, 1440),
+        ("replies.leave_hours", 0, 720),
         ("lot.beacon_minutes", 4, 10_080),
         ("committee.representatives", 0, 20),
         ("limits.recent_days", 0, 3650),

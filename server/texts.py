@@ -5,6 +5,319 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TEXT: Mapping[str, tuple[str, str]] = {
+    "demo_begins": (
+        "演示：在 {folder} 中建立一个人员齐全的服务，同时完成一次抽取（全部为虚构数据）",
+        "Demonstration: a populated service is made in {folder} while one draw is walked through (all of it invented)",
+    ),
+    "demo_filled": (
+        "已登记 {count} 名演示人员",
+        "{count} people are enrolled",
+    ),
+    "demo_address": (
+        "网址：{address}",
+        "Address: {address}",
+    ),
+    "demo_password": (
+        "所有演示账号的密码：{password}",
+        "Password of every demo account: {password}",
+    ),
+    "demo_column_role": ("角色", "role"),
+    "demo_column_name": ("姓名", "name"),
+    "demo_column_account": ("账号", "account"),
+    "demo_column_secret": ("TOTP 密钥", "TOTP secret"),
+    "demo_column_code": ("现在的验证码", "code of now"),
+    "demo_column_passkey": ("演示通行密钥", "demo passkey"),
+    "demo_role": ("{role}（{centre}）", "{role} ({centre})"),
+    "demo_no_role": ("（角色待批）", "(role awaits approval)"),
+    "demo_bidder_guest": (
+        "投标人代表不设账号，凭会场发出的链接进入",
+        "A bidder's representative has no account and comes by a link that the site sends",
+    ),
+    "demo_visitor": (
+        "访客无需登录",
+        "A visitor does not sign in",
+    ),
+    "demo_phones": (
+        "演示手机：{page}  收到的通知及答复按钮",
+        "telephones: {page}  what was sent to the people drawn, and buttons to answer",
+    ),
+    "demo_more": (
+        "验证码每 30 秒更新、只能用一次，随时可看 {page}；页面上可选“使用演示用的软件通行密钥”。未使用的邀请：{invitation}",
+        "Codes change every 30 seconds and work once; fresh ones: {page}. Pages offer the demonstration's software passkey. Open invitation: {invitation}",
+    ),
+    "demo_end": (
+        "按 Ctrl-C 结束。另开终端可用 LOTROOM_CONFIG={config} 运行 lotroom doctor、lotroom check。日志：{log}",
+        "Ctrl-C ends it. In another terminal lotroom doctor and lotroom check work with LOTROOM_CONFIG={config}. Log: {log}",
+    ),
+    "keys_of_archive": (
+        "未给出 --keys：使用证据包内的密钥清单，不能证明清单本身属实",
+        "without --keys the archive's own key list is used: nothing is shown about that list itself",
+    ),
+    "yes": ("有", "yes"),
+    "no": ("无", "no"),
+    "share_of": (
+        "下面显示 {name} 的份额：请其他人回避，本人按任意键",
+        "Next is the share of {name}: everybody else turns away, {name} presses a key",
+    ),
+    "share": (
+        "{name} 的份额（只显示这一次，请抄写两份分开保管）：\n\n    {words}\n",
+        "The share of {name} (shown this once; write it down twice and keep the two apart):\n\n    {words}\n",
+    ),
+    "share_noted": (
+        "抄写并核对后按任意键，屏幕随即清空",
+        "Press a key once it is written down and compared; the screen is cleared",
+    ),
+    "share_ask": (
+        "{name} 的份额",
+        "Share of {name}",
+    ),
+    "initialised": (
+        "已初始化：数据在 {folder}，日志名 {log}",
+        "Ready: the data is in {folder}, the log is named {log}",
+    ),
+    "console_secret": (
+        "控制台口令（15 分钟内有效，只用一次，只能登记三名管理员）：{secret}\n在浏览器中打开 {page}",
+        "Secret of the console (15 minutes, once, for enrolling the three administrators and nothing else): {secret}\nOpen {page} in a browser",
+    ),
+    "guide_begin": (
+        "第一天共六步。每一步先说明做什么、为什么；Ctrl-C 可随时离开；密钥仪式之前只会留下设置文件。",
+        "The first day has six steps. Each says what it does and why; Ctrl-C leaves at any time; before the key ceremony only the settings stay.",
+    ),
+    "guide_1": (
+        "1/6 服务在哪里\n  浏览器中的网址是服务的身份：通行密钥与日志名都由它而来，日后不能更改。数据文件夹只属于运行服务的用户。",
+        (
+            "1/6 Where the service lives\n  The address in the browser's bar is who the service is: passkeys and the log's name come from it, and it stays. "
+            "The data folder belongs to the service's own user alone."
+        ),
+    ),
+    "guide_origin": ("网址，如 https://draw.example.cn", "Address, such as https://draw.example.cn"),
+    "guide_origin_wrong": ("应为浏览器所写的 https 网址，不带路径", "An https address as a browser spells it, without a path"),
+    "guide_centre_zh": ("中心名称（中文）", "Name of the centre in Chinese"),
+    "guide_centre_en": ("中心名称（英文）", "Name of the centre in English"),
+    "guide_folder": ("数据文件夹", "Data folder"),
+    "guide_written": ("设置已写入 {path}", "The settings are in {path}"),
+    "guide_settings": ("网址 {origin}，数据 {folder}（设置见 {path}）", "Address {origin}, data {folder} (settings: {path})"),
+    "guide_2": (
+        "2/6 数据库\n  {database}。每条变更都同时记入只增不改的日志；事后改动任何一行都会被 lotroom check 指出。",
+        "2/6 Database\n  {database}. Every change is also a leaf of a log that only grows; a row that is edited behind it is named by lotroom check.",
+    ),
+    "guide_sqlite": ("内置 SQLite，文件在数据文件夹中", "SQLite inside, its file in the data folder"),
+    "guide_postgresql": (
+        "PostgreSQL（表结构须先由其所有者运行 lotroom migrate 建立）",
+        "PostgreSQL (whose tables the owner has made before, with lotroom migrate)",
+    ),
+    "guide_3": (
+        "3/6 密钥仪式\n  根密钥分给若干保管人，满 k 人到场才能解封服务。每份只显示一次，任何一份都打不开什么。建议 5 人中的 3 人，且来自不同部门。",
+        (
+            "3/6 Key ceremony\n  The root key is shared among custodians: k of them together unseal the service. Each share is shown once, and alone opens nothing. "
+            "Three of five, from different departments, is good."
+        ),
+    ),
+    "guide_demo_root": ("演示模式：不设保管人，服务自行解封", "A demonstration: there are no custodians, the service unseals itself"),
+    "guide_count": ("保管人人数", "How many custodians"),
+    "guide_name": ("第 {number} 位保管人姓名", "Name of custodian {number}"),
+    "guide_twice": ("这个姓名已有了", "This name is there already"),
+    "guide_needed": ("解封所需人数", "How many of them unseal"),
+    "guide_go": ("现在生成根密钥并逐人显示份额？", "Make the root key now and show the shares one by one?"),
+    "guide_4": (
+        "4/6 日志的名称与公钥\n  日志名 {log}，永不改变。公钥在首次解封时生成，记入日志（lotroom doctor 显示）；请交给见证人和监督部门各存一份。",
+        (
+            "4/6 Name and key of the log\n  The log is named {log}, for ever. Its key is made when the service is first unsealed and recorded in the log "
+            "(lotroom doctor shows it); give a copy to the witnesses and to the supervising body."
+        ),
+    ),
+    "guide_5": (
+        "5/6 三名管理员\n  系统、安全、审计管理员由三个人分别担任，相互制约。下面的口令只用于登记他们；过期时运行 lotroom init --new-secret。",
+        (
+            "5/6 Three administrators\n  System, security and audit administrator are three people who check on each other. The secret below enrols them and nothing else; "
+            "if its time is over, run lotroom init --new-secret."
+        ),
+    ),
+    "guide_6": (
+        "6/6 接下来，依次：",
+        "6/6 What comes next, in this order:",
+    ),
+    "next_serve": ("启动服务；只在内存中持有密钥", "start the service; keys are in its memory only"),
+    "next_unseal": ("每位保管人输入自己的份额，满 {needed} 人即解封", "each custodian gives their share; {needed} of them unseal"),
+    "next_first_day": ("用控制台口令登记三名管理员", "enrol the three administrators with the secret of the console"),
+    "next_witness": (
+        "由另一单位在另一台机器上见证日志：否则恢复旧备份无人发现（docs/witness.md）",
+        "another body's machine watches the log: else nobody notices an older backup (docs/witness.md)",
+    ),
+    "next_holidays": (
+        "国务院公布次年节假日后（每年 11 月）加入 server/rules/holidays/年份.json：工作日期限由它计算",
+        "when next year's holidays are out (November), add server/rules/holidays/YEAR.json: deadlines in working days follow from it",
+    ),
+    "next_import": (
+        "首次导入前先检查专家库，有误的行另存改正",
+        "before the first import look at the library; bad rows are set aside to be corrected",
+    ),
+    "next_dry_run": (
+        "第一次抽取先作演练：结果带水印，不产生效力",
+        "make the first draw an exercise: its result is watermarked and counts for nothing",
+    ),
+    "next_backup": ("备份到另一台机器的文件夹，并试恢复一次", "back up to another machine's folder, and try a restore once"),
+    "still_unsafe": (
+        "还不安全的地方（{count} 项；lotroom doctor 随时再看）：",
+        "Still unsafe ({count}; lotroom doctor lists them again at any time):",
+    ),
+    "nothing_unsafe": ("没有发现不安全之处", "Nothing unsafe was found"),
+    "doctor_http": (
+        "{origin} 未加密：任何真实业务都须使用 https",
+        "{origin} is not encrypted: real work needs https",
+    ),
+    "doctor_demo_root": (
+        "根密钥自行解封：谁拿到磁盘，谁就能读取全部内容",
+        "the root key unseals itself: whoever has the disk can read everything",
+    ),
+    "doctor_custodians": ("{count} 名保管人中的 {needed} 名解封服务", "{needed} of {count} custodians unseal the service"),
+    "doctor_few_custodians": (
+        "{count} 名保管人中 {needed} 名即可解封：至少应为 {least} 名",
+        "{needed} of {count} custodians are enough to unseal: it should be {least} at least",
+    ),
+    "doctor_no_backup": ("从未备份：lotroom backup", "there is no backup yet: lotroom backup"),
+    "doctor_backup": (
+        "上次备份在 {days} 天前（超过 {most} 天请备份）",
+        "the last backup is {days} days old (make one after {most})",
+    ),
+    "doctor_no_holidays": (
+        "缺 {year} 年节假日表：server/rules/holidays/{year}.json",
+        "no table of holidays for {year}: server/rules/holidays/{year}.json",
+    ),
+    "doctor_core_dumps": (
+        "本用户的进程崩溃时会写内存转储，其中可能有姓名：ulimit -c 0（systemd：LimitCORE=0）",
+        "a crash of this user's processes writes their memory to a disk, names with it: ulimit -c 0 (systemd: LimitCORE=0)",
+    ),
+    "doctor_administrators": ("三名管理员均已登记", "all three administrators are enrolled"),
+    "doctor_no_administrators": (
+        "三名管理员已登记 {count} 名：在浏览器中打开 /first-day",
+        "{count} of the three administrators are enrolled: open /first-day in a browser",
+    ),
+    "doctor_log_key": ("见证人与核验者固定的公钥：{key}", "witnesses and verifiers pin {key}"),
+    "doctor_no_log_key": (
+        "日志公钥尚未记录：服务首次解封后自动记入",
+        "the log's key is not recorded yet: that happens when the service is first unsealed",
+    ),
+    "unseal_more": (
+        "已收到 {given} 份，共需 {needed} 份",
+        "{given} of {needed} shares are in",
+    ),
+    "unsealed": (
+        "已解封",
+        "Unsealed",
+    ),
+    "passphrase": (
+        "备份口令",
+        "Passphrase of the backup",
+    ),
+    "backed_up": (
+        "已备份到 {path}：日志 {size} 条，根 {root}",
+        "Backed up to {path}: {size} leaves of the log, root {root}",
+    ),
+    "restored": (
+        "已从 {path} 恢复：日志 {size} 条，根 {root}。请运行 lotroom check，再启动服务",
+        "Restored from {path}: {size} leaves of the log, root {root}. Run lotroom check, then start the service",
+    ),
+    "doctor_settings": (
+        "设置有误：{why}",
+        "The settings are wrong: {why}",
+    ),
+    "doctor_settings_good": (
+        "设置可用，网址 {origin}",
+        "The settings are usable; the address is {origin}",
+    ),
+    "doctor_demo": (
+        "演示模式：不得用于真实业务",
+        "Demonstration mode: not for real work",
+    ),
+    "doctor_not_initialised": (
+        "{path} 中没有服务：运行 lotroom init",
+        "No service in {path}: run lotroom init",
+    ),
+    "doctor_folder_open": (
+        "{path} 对其他用户开放：chmod 700 {path}",
+        "{path} is open to others: chmod 700 {path}",
+    ),
+    "doctor_path_too_long": (
+        "{path} 太长，套接字无法使用：换较短的数据文件夹",
+        "{path} is too long for a socket: use a shorter data folder",
+    ),
+    "doctor_file_open": (
+        "{count} 个文件可被其他用户读写，例如 {path}：chmod 600",
+        "{count} files can be read or written by others, {path} for one: chmod 600",
+    ),
+    "doctor_files_good": (
+        "{path} 只属于本用户",
+        "{path} is this user's alone",
+    ),
+    "doctor_disk": (
+        "磁盘剩余 {free} MB（少于 1 GB 或二十分之一时请扩容）",
+        "{free} MB of disk free (make room below 1 GB or a twentieth)",
+    ),
+    "doctor_database_refused": (
+        "数据库不可用（{why}）：表结构不符时运行 lotroom migrate",
+        "The database cannot be used ({why}); where its tables are another version's run lotroom migrate",
+    ),
+    "doctor_database_away": (
+        "数据库没有应答（{why}）：请启动数据库",
+        "The database does not answer ({why}): start it",
+    ),
+    "doctor_database_good": (
+        "{engine}，日志 {size} 条",
+        "{engine}, {size} leaves of the log",
+    ),
+    "doctor_sqlite": (
+        "自检 {check}，日志模式 {mode}，WAL {wal} MB",
+        "its own check {check}, journal {mode}, WAL {wal} MB",
+    ),
+    "doctor_log": (
+        "{unsigned} 条日志尚无签名检查点（密钥服务运行且已解封时约一秒一次）",
+        "{unsigned} leaves have no signed checkpoint (about one a second while the keeper runs unsealed)",
+    ),
+    "doctor_clock": (
+        "最近的检查点比本机时钟晚 {seconds} 秒：请校准时钟",
+        "The newest checkpoint is {seconds} s ahead of this clock: set the clock",
+    ),
+    "doctor_clock_unsynced": (
+        "本机时钟未与时间服务器同步",
+        "This machine's clock is not synchronised",
+    ),
+    "doctor_log_behind_witness": (
+        "只读：见证人 {place} 已见 {seen} 条，多于本数据库；见 docs/operations.md",
+        "read-only: the witness {place} has seen {seen} entries, more than this database has; see docs/operations.md",
+    ),
+    "doctor_log_differs_from_witness": (
+        "只读：见证人 {place} 见过另一份历史；见 docs/operations.md",
+        "read-only: the witness {place} has seen another history; see docs/operations.md",
+    ),
+    "doctor_witnesses": (
+        "登记了 {count} 个日志见证人（没有见证人时，恢复旧备份无人发现）",
+        "{count} witnesses of the log (without one nobody notices an older backup)",
+    ),
+    "doctor_jobs": (
+        "{count} 项任务逾期十分钟以上：看信使进程的日志",
+        "{count} jobs are ten minutes late: read the courier's log",
+    ),
+    "doctor_keeper_missing": (
+        "密钥服务没有应答：服务是否已启动？",
+        "The keeper does not answer: does the service run?",
+    ),
+    "doctor_keeper_sealed": (
+        "密钥服务已密封（{given}/{needed} 份）：请保管人运行 lotroom unseal",
+        "The keeper is sealed ({given} of {needed} shares): custodians run lotroom unseal",
+    ),
+    "doctor_keeper_not_shielded": (
+        "系统不允许保护密钥进程的内存：同一用户的其他进程可以读取",
+        "The system does not shield the keeper's memory: other processes of this user can read it",
+    ),
+    "doctor_keeper_good": (
+        "运行中，已解封",
+        "running and unsealed",
+    ),
+    "doctor_swap": (
+        "交换区已启用，密钥可能写入磁盘：swapoff",
+        "Swap is on and may write keys to a disk: swapoff",
+    ),
     "migrated": ("数据库表结构：{before} → {after}", "Tables: revision {before} -> {after}"),
     "checked_log": (
         "已重放日志 {size} 条，核对 {rows} 行；日志根 {root}",
@@ -31,6 +344,7 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "differs_event_refused": ("抽取事件不成立", "is an event that its draw refuses"),
     "differs_wrong_map_root": ("抽取次数表的根不符", "says another root of the map of attempts"),
     "differs_out_of_order": ("编号不连续", "has a number out of order"),
+    "differs_frozen": ("已停止写入：有见证方见过更长的或不同的日志", "does not grow: a witness has seen a longer log, or another one"),
     "differs_of_another_log": ("检查点与日志不符", "is a checkpoint of another log"),
     "differs_engine_finds_fault": ("数据库自检发现错误", "the database's own check finds a fault"),
     "differs_cannot_be_read": ("无法读取", "cannot be read"),
@@ -100,6 +414,10 @@ TEXT: Mapping[str, tuple[str, str]] = {
     "witness_shown": ("见证单位：{body}。公钥：", "Witness of {body}. Keys:"),
     "witness_log": ("日志 {origin}：已见 {size} 条，根 {root}", "Log {origin}: {size} entries seen, root {root}"),
     "tiles_served": ("日志公开于 {url}", "The log is served at {url}"),
+    "monitor_epoch": (
+        "注意：第 {index} 条起为新纪元。原日志 {origin} 当时有 {size} 条，见证人曾见 {seen} 条；请向运行单位询问缺失的条目",
+        "Mind: a new epoch begins at leaf {index}. The log {origin} had {size} entries then, a witness had seen {seen}: ask its operator what became of the others",
+    ),
     "monitored": (
         "重放日志 {origin} 的 {size} 条，{projects} 个项目，映射根 {root}",
         "Replayed {size} entries of {origin}, {projects} projects, map root {root}",

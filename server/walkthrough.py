@@ -1,8 +1,9 @@
-"""`lotroom demo`: the main job with commands that the reader could type, each shown before it runs."""
+"""The main job with commands that the reader could type, each shown before it runs: the first half of `lotroom demo`."""
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -13,11 +14,10 @@ PEOPLE = 3_000
 ANSWERS = "slot,answer,reason\n0,left,出差\n3,left,生病\n"
 
 
-def run_demo(folder: Path, lang: str) -> int:
-    """Run all steps in a folder; the exit code of the demo: 0 where everything came out as it should."""
-    folder.mkdir(parents=True, exist_ok=True)
+async def walk(folder: Path, lang: str) -> int:
+    """Run all steps in a folder that is there; the exit code of the walk: 0 where everything came out as it should. Cancelled, it ends what runs."""
     library, answers, out = folder / "library.csv", folder / "answers.csv", folder / "draw"
-    answers.write_text(ANSWERS, "utf-8")
+    await asyncio.to_thread(answers.write_text, ANSWERS, "utf-8")
     proof = [str(out / "proof.json"), "--keys", str(out / "keys.json")]
     steps: list[tuple[list[str], tuple[int, ...]]] = [
         (["library", "make", "--count", str(PEOPLE), "--out", str(library)], (0,)),
@@ -28,7 +28,19 @@ def run_demo(folder: Path, lang: str) -> int:
     ]
     for words, good in steps:
         click.echo(click.style("\n$ lotroom " + " ".join(words), bold=True))
-        done = subprocess.run([sys.executable, "-m", "server", *words, "--lang", lang], check=False)
-        if done.returncode not in good:
-            return done.returncode or 1
+        sys.stdout.flush()
+        code = await _run([*words, "--lang", lang])
+        if code not in good:
+            return code or 1
     return 0
+
+
+async def _run(words: list[str]) -> int:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "server", *words)
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

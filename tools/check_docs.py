@@ -1,4 +1,6 @@
-"""What the pages say is so: links lead somewhere, `make` targets and `lotroom` commands exist, no machine's own path is named."""
+"""What the pages say is so: links lead somewhere, also to headings; `make` targets and `lotroom` commands and their options exist, in prose and in
+blocks of commands; no machine's own path is named.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,16 @@ import re
 import sys
 from pathlib import Path
 
-from click import Group
+from click import Command, Group
 
 from server.__main__ import cli
 
 HERE = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^)#: ]*\.md)?#([^)]+)\)")
+BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# The program in a block: at the beginning of a line, behind sudo, by its whole path, or in a container.
+CALL = re.compile(r"(?:^|[^\n]*/bin/|[^\n]* (?:exec|run --rm) lotroom )lotroom ([^\n]*)|^[^\n]* run --rm lotroom ([^\n]*)", re.MULTILINE)
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|home)/\w")
 
 
@@ -23,6 +29,26 @@ def commands(group: Group, prefix: str = "") -> set[str]:
         if isinstance(command, Group):
             found |= commands(command, prefix + name + " ")
     return found
+
+
+def fault_of(words: list[str]) -> str:
+    """What is wrong with a command line of ours, as far as its words say; empty where nothing is."""
+    command: Command = cli
+    while isinstance(command, Group) and words and re.fullmatch(r"[a-z]+", words[0]):
+        if words[0] not in command.commands:
+            return f"no such command: {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    if isinstance(command, Group) or command.context_settings.get("ignore_unknown_options"):  # another parser's business
+        return ""
+    known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help", "-h", "--version"}
+    wrong = [word for word in words if re.fullmatch(r"--[a-z][a-z-]*", word) and word not in known]
+    return f"no such option of {command.name}: {wrong[0]}" if wrong else ""
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings, as pages of a repository have them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 def main() -> int:
@@ -38,6 +64,16 @@ def main() -> int:
         for words in re.findall(r"`lotroom ([a-z]+(?: [a-z]+)?)", text):
             if words not in known and words.split()[0] not in known:
                 faults.append(f"{name}: no such command: lotroom {words}")
+        for one, other in (found for block in BLOCK.findall(text) for found in CALL.findall(block)):
+            wrong = fault_of(re.split(r"[ =]", (one or other).partition("#")[0].replace("\\", "")))
+            faults += [f"{name}: {wrong}"] if wrong else []
+        for inline in re.findall(r"`lotroom ([^`]+)`", text):
+            wrong = fault_of(re.split(r"[ =\n]+", inline))
+            faults += [f"{name}: {wrong}"] if wrong else []
+        for link, anchor in ANCHOR.findall(text):
+            there = page.parent / link if link else page
+            if there.exists() and anchor not in anchors(there):
+                faults.append(f"{name}: no such heading: {link}#{anchor}")
         if MACHINE_PATH.search(text):
             faults.append(f"{name}: names a path of one machine")
     for fault in faults:

@@ -60,6 +60,10 @@ def library_page() -> str:
         "Long numbers must be text: an 18-digit number that a sheet stored as a number has lost digits and is a row error. Full-width forms are",
         "folded with a notice. A row with an error takes no part; it goes to the reject file, mended it can be imported as it is.",
         "",
+        "In the service a file has at most 32 MB and 200,000 rows. Up to 2,000 wrong rows are mended in the page; more go back to the spreadsheet. Who is in the",
+        "library already is found by the ID number: the import page counts who joins, whose record or employer changes and, where the file is the whole library,",
+        "who leaves. Above one in a hundred an approver and a supervisor approve exactly that before it goes in.",
+        "",
         "| title | alias | must be filled | example |",
         "| --- | --- | --- | --- |",
     ]

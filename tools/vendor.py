@@ -1,4 +1,4 @@
-"""Fetch the curve, lattice and hash libraries of the JavaScript verifier and write them into web/static/vendor: a developer's tool, run by hand.
+"""Fetch the curve, lattice and hash libraries of the JavaScript verifier and of keys in the browser and write them into web/static/vendor: a developer's tool, run by hand.
 
 Each package is pinned by version and by the integrity that its registry states; esbuild, which joins the files, is pinned by version.
 Users need neither node nor this tool: what it writes is committed, and VENDOR.json says what it is and with which digest.
@@ -24,6 +24,7 @@ PACKAGES = {
 }
 ENTRIES = {
     "noble-ed25519.js": 'export { ed25519 } from "@noble/curves/ed25519.js";\nexport { sha256, sha512 } from "@noble/hashes/sha2.js";\n',
+    "noble-keys.js": 'export { x25519 } from "@noble/curves/ed25519.js";\nexport { argon2id } from "@noble/hashes/argon2.js";\n',
     "noble-ml-dsa.js": 'export { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";\n',
     "noble-bls12-381.js": 'export { bls12_381 } from "@noble/curves/bls12-381.js";\n',
 }

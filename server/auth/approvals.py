@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import permutations
-from typing import NewType, Protocol
+from typing import NewType
 
 from drawing.canonical import TH, dumps
 from drawing.errors import Refused
@@ -219,22 +219,3 @@ def _not(outcome: Outcome, proposal: Proposal) -> Refused:
             return Refused("approval_void", proposal.action)
         case Outcome.USED:
             return Refused("approval_used", proposal.action)
-
-
-class Proposals(Protocol):
-    """The port."""
-
-    async def get(self, id: ProposalId) -> Proposal | None: ...  # noqa: A002
-
-    async def add(self, proposal: Proposal) -> None: ...
-
-    async def swap(self, proposal: Proposal) -> bool:
-        """Write over the row whose version is one less, and the new vote into a table that refuses UPDATE; False where somebody was first.
-
-        A unique index over (proposal, person) says the same as `vote`.
-        """
-        ...
-
-    async def open_at(self, centre: CentreId, now: int) -> tuple[Proposal, ...]:
-        """For inboxes: neither used nor void nor expired."""
-        ...

@@ -14,17 +14,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
-
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
 
 from drawing.errors import Refused
 from server.auth.logins import token, token_hash
 from server.auth.model import NEVER_AUTOMATIC, NEVER_GRANTED, CentreId, Grant, Role, check_grants
 from server.auth.people import Account
+
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey  # imported where a token comes: 14 MiB that a service without a provider does without
 
 MOST_ANSWER, MOST_TOKEN = 65_536, 16_384  # bytes
 SKEW = 60  # seconds that clocks may differ
@@ -215,6 +214,9 @@ class Provider:
 
     async def _claims(self, id_token: str, nonce: str, metadata: _Metadata, now: int) -> Mapping[str, Any]:
         """The claims of an ID token that is for us, for this sign-in, now (OpenID Connect Core 3.1.3.7). Raises Refused with the claim."""
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         key = await self._key(_header(id_token), metadata, now)
         try:
             claims = jwt.decode(id_token, key, algorithms=["RS256"]).claims
@@ -343,6 +345,9 @@ def _header(id_token: str) -> dict[str, Any]:
 def _rsa_keys(found: Mapping[str, Any]) -> dict[str, RSAKey]:
     """The keys that may sign ID tokens: RSA of 2048 bits and more, for signatures."""
     listed = found.get("keys")
+    from joserfc.errors import JoseError
+    from joserfc.jwk import RSAKey
+
     out: dict[str, RSAKey] = {}
     for each in listed[:32] if isinstance(listed, list) else []:
         if not isinstance(each, dict) or each.get("kty") != "RSA":

@@ -108,6 +108,17 @@ ACCOUNT = (
     _may(
         "account.enrol_passkey", ANY_ACCOUNT - {Role.SECURITY_ADMIN}, OWN, STEPPED_UP, "security_admin", passkey=False, before_duties=True
     ),
+    # A security administrator's own further passkey: the two others let it in.
+    _may(
+        "account.enrol_passkey_of_security",
+        "security_admin",
+        OWN,
+        STEPPED_UP,
+        "system_admin",
+        "audit_admin",
+        passkey=False,
+        before_duties=True,
+    ),
     _may("account.remove_factor", ANY_ACCOUNT, OWN, STEPPED_UP),
     _may("account.recovery_codes", SIGNED_IN - PASSKEY_ROLES, OWN, STEPPED_UP),  # recovery.py refuses whoever holds both kinds of role
     _may("account.logins", ANY_ACCOUNT, OWN, before_duties=True),
@@ -116,14 +127,16 @@ ACCOUNT = (
     _may("account.export_own_data", ANY_ACCOUNT, OWN, STEPPED_UP),  # PIPL 45
 )
 PEOPLE = (
-    _may("people.list", ADMINS, ANY),
-    _may("people.read", ADMINS, ANY),
+    _may("people.list", ADMINS, ANY, by_token=True),
+    _may("people.read", ADMINS, ANY, by_token=True),
+    _may("people.name", "security_admin", ANY),  # shows a sealed name; the keeper asks for the pass and writes it down
     _may("people.invite", "system_admin", ANY, STEPPED_UP, passkey=True),
     _may("people.suspend", "system_admin security_admin", ANY, STEPPED_UP, passkey=True),  # at once, by one: it takes away only
     _may("people.close", "system_admin", ANY, STEPPED_UP, passkey=True),
     _may("people.end_logins", "security_admin", ANY, STEPPED_UP, passkey=True),
-    _may("people.revoke_role", "security_admin", ANY, STEPPED_UP, passkey=True),
+    _may("people.revoke_role", "system_admin", ANY, STEPPED_UP, ADMINS, ADMINS),  # the keeper counts roles too; at once is `suspend`
     _may("people.grant_role", "system_admin", ANY, STEPPED_UP, ADMINS, ADMINS),
+    _may("people.bind_identity", "system_admin", ANY, STEPPED_UP, ADMINS, ADMINS),  # a subject of the organisation's own sign-in
     _may("people.reset_factor", STAFF, CENTRE, STEPPED_UP, ADMINS, ADMINS, passkey=False),  # whoever works beside the person asks
     _may("people.resume", "system_admin", ANY, STEPPED_UP, ADMINS, ADMINS),
     _may("people.stand_in", "site_host", CENTRE, STEPPED_UP, "supervisor", passkey=False),  # hosts of a site may have no passkey
@@ -131,8 +144,8 @@ PEOPLE = (
     _may("centre.change", "system_admin", ANY, STEPPED_UP, passkey=True),
 )
 APPROVALS = (
-    _may("approvals.inbox", STAFF, CENTRE),
-    _may("approvals.read", STAFF, CENTRE),
+    _may("approvals.inbox", STAFF, CENTRE, by_token=True),
+    _may("approvals.read", STAFF, CENTRE, by_token=True),
     _may("approvals.vote", PASSKEY_ROLES | _roles("site_host archivist"), CENTRE, STEPPED_UP, passkey=True),
     _may("approvals.withdraw", STAFF, OWN),
 )
@@ -147,19 +160,54 @@ SERVICE = (
     _may("tokens.list", "system_admin security_admin", ANY),
     _may("tokens.make", "system_admin", ANY, STEPPED_UP, "security_admin", "audit_admin supervisor"),
     _may("tokens.revoke", "system_admin security_admin", ANY, STEPPED_UP, passkey=True),
+    _may("webhooks.read", ADMINS, ANY),
+    _may("webhooks.make", "system_admin", ANY, STEPPED_UP, "security_admin", "audit_admin supervisor"),
+    _may("webhooks.end", "system_admin security_admin", ANY, STEPPED_UP, passkey=True),
+    _may("webhooks.send", "system_admin", ANY),  # once more what was sent: nothing new
+    _may("keys.make", EVERYBODY, PUBLIC, NONE),  # a page that makes keys in the browser and sends nothing
+    _may("keys.enrol", "supervisor contributor", OWN),  # the public part of one's own
+    _may("keys.collect", "security_admin", ANY, STEPPED_UP, passkey=True),  # that of a holder without an account; and putting one aside
+    _may("keys.overview", "security_admin system_admin audit_admin supervisor", ANY),
+    _may("keys.sign", "supervisor", ANY),  # what is signed counts by the key outside that signed it
+    _may("keys.list", "security_admin system_admin", ANY, STEPPED_UP, "security_admin", "supervisor"),
     _may("keys.read", "security_admin key_custodian", ANY),
     _may("keys.unseal", "key_custodian", ANY, STEPPED_UP, passkey=True),  # each custodian a share: k of n is its own approval
     _may("keys.rotate", "security_admin", ANY, STEPPED_UP, "key_custodian", "supervisor"),
     _may("backup.make", "system_admin", ANY, STEPPED_UP, passkey=True),
     _may("backup.restore", "system_admin", ANY, STEPPED_UP, "security_admin", "supervisor"),
-    _may("log.new_epoch", "system_admin", ANY, STEPPED_UP, "security_admin", "supervisor"),
+    _may("log.new_epoch", "system_admin", ANY, STEPPED_UP, "security_admin", "audit_admin"),
     _may("witness.read", "security_admin audit_admin supervisor", ANY, by_token=True),
     _may("witness.change", "security_admin", ANY, STEPPED_UP, "audit_admin", "supervisor"),
+)
+LIBRARY = (
+    _may("library.read", "draw_clerk approver supervisor archivist", CENTRE),  # masked
+    _may("library.unmask", "draw_clerk supervisor archivist", CENTRE),  # with a reason; the keeper writes who read what
+    _may("library.edit", "draw_clerk", CENTRE),  # one person at a time
+    _may("library.connect", "draw_clerk", CENTRE, STEPPED_UP, "approver", "supervisor"),  # whose own record it is: the keeper counts both
+    _may("own.read", "expert", OWN),  # and how draws went, once their result notices are out
+    _may("own.change", "expert", OWN, STEPPED_UP),
+    _may("library.import", "draw_clerk", CENTRE),  # bring a file and mend it; putting it in is pool.edit
 )
 # security.md 2.7 names these already; the parts that carry them out add what else they need.
 DRAWS = (
     _may("pool.edit", "draw_clerk", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("rules.edit", "draw_clerk", CENTRE, STEPPED_UP, "approver", "supervisor"),
+    _may("draw.request", "draw_clerk", CENTRE),
+    _may("draw.list", "draw_clerk approver supervisor archivist", CENTRE, by_token=True),
+    _may("draw.read", "draw_clerk approver supervisor archivist", CENTRE, by_token=True),
+    _may("draw.proceed", "draw_clerk approver supervisor", CENTRE),
+    _may("draw.sign", "supervisor", CENTRE, by_token=True),  # what is signed counts by the key outside that signed it
+    _may("bidders.send", "agency", CENTRE, by_token=True),  # people: of the projects that a clerk gave to them; machines: of their centre
+    _may("exchange.send", "agency draw_clerk", CENTRE, by_token=True),  # data sets of a project; a clerk asks for the draw
+    _may("draw.contribute", EVERYBODY, PUBLIC, NONE),  # as above: by the contributor's own signature
+    _may("draw.reply", EVERYBODY, PUBLIC, NONE),  # the link itself is the right
+    _may("draw.unsealing", "draw_clerk approver supervisor archivist site_host", CENTRE),
+    _may(
+        "draw.names", "draw_clerk approver supervisor archivist site_host", CENTRE, STEPPED_UP
+    ),  # the log says who may by then, the keeper who did
+    _may("draw.published", "draw_clerk", CENTRE, by_token=True),  # trading systems publish: they say so themselves
+    _may("draw.papers", "draw_clerk approver supervisor archivist", CENTRE, STEPPED_UP),
+    _may("draw.answer", "draw_clerk", CENTRE, STEPPED_UP, "approver", "supervisor"),  # of somebody who telephoned; the keeper counts both
     _may("draw.start", "draw_clerk", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("draw.cancel", "draw_clerk supervisor", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("draw.widen", "draw_clerk", CENTRE, STEPPED_UP, "approver", "supervisor"),
@@ -168,6 +216,12 @@ DRAWS = (
     _may("session.roll_back", "site_host", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("retention.change", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("hold.lift", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
+    _may("complaint.read", "supervisor approver archivist", CENTRE),
+    _may(
+        "complaint.file", "supervisor", CENTRE, STEPPED_UP, passkey=True
+    ),  # it only freezes: one is enough, and the keeper asks for the pass
+    _may("supervision.figures", "supervisor", CENTRE),  # the keeper asks for the pass and writes it down
+    _may("supervision.desk", "supervisor", CENTRE, by_token=True),
     _may("evidence.export", "archivist supervisor", CENTRE, STEPPED_UP, "approver", "supervisor"),
 )
 
@@ -196,7 +250,7 @@ def assemble(*sections: Iterable[Permission]) -> Mapping[str, Permission]:
     return table
 
 
-TABLE: Mapping[str, Permission] = assemble(ENTRANCE, ACCOUNT, PEOPLE, APPROVALS, SERVICE, DRAWS)
+TABLE: Mapping[str, Permission] = assemble(ENTRANCE, ACCOUNT, PEOPLE, APPROVALS, SERVICE, LIBRARY, DRAWS)
 
 
 def require(permission: str, actor: Actor, thing: Thing, now: int, granted: Granted | None = None) -> None:

@@ -1,14 +1,16 @@
 """Service tokens: how other systems read. A prefix that secret scanners know, a hash in the database, scopes, one centre, an end.
 
 A token carries permissions that the table allows to machines, under one role at one centre. It approves nothing and steps up to nothing.
+Whoever runs the service makes it, and reads nothing by it that others have not allowed: until it is approved it opens nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NewType, Protocol
+from typing import NewType
 
+from drawing.canonical import TH, dumps
 from drawing.errors import Refused
 from server.auth.logins import token, token_hash
 from server.auth.model import Actor, CentreId, Grant, Level, PersonId, Role
@@ -35,6 +37,21 @@ class ServiceToken:
     made_at: int
     expires: int
     revoked_at: int = 0
+    approved: bool = False
+
+    @property
+    def digest(self) -> bytes:
+        """What an approval covers: who made it, what it opens, where and until when; its secret's hash makes it this very token."""
+        value = {
+            "centre": self.centre,
+            "expires": self.expires,
+            "hash": self.hash.hex(),
+            "id": self.id,
+            "made_by": self.made_by,
+            "role": self.role.value,
+            "scopes": sorted(self.scopes),
+        }
+        return TH("lotroom/v1/service-token", dumps(value))
 
 
 def make(
@@ -71,19 +88,7 @@ def hash_of(text: str) -> bytes | None:
 
 
 def actor(found: ServiceToken | None, now: int) -> Actor:
-    """Whom `require` sees. Raises Refused: unknown, revoked and expired are one."""
-    if found is None or found.revoked_at or now >= found.expires:
+    """Whom `require` sees. Raises Refused: unknown, waiting, revoked and expired are one."""
+    if found is None or not found.approved or found.revoked_at or now >= found.expires:
         raise Refused("token_not_valid", "authorization")
     return Actor(None, None, frozenset({Grant(found.role, found.centre)}), Level.FULL, scopes=found.scopes)
-
-
-class ServiceTokens(Protocol):
-    """The port. Tokens are state rows: making and revoking one is a leaf."""
-
-    async def by_hash(self, hash: bytes) -> ServiceToken | None: ...  # noqa: A002
-
-    async def add(self, made: ServiceToken) -> None: ...
-
-    async def revoke(self, id: TokenId, now: int) -> bool: ...  # noqa: A002
-
-    async def all(self) -> Sequence[ServiceToken]: ...

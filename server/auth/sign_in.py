@@ -13,7 +13,7 @@ from typing import Protocol
 from drawing.errors import Refused
 from server.auth import logins, recovery, tickets
 from server.auth.logins import Event, Login, LoginId, Logins, State
-from server.auth.model import AccountId, Actor, Level
+from server.auth.model import AccountId, Actor, Grant, Level
 from server.auth.passwords import SALT_BYTES, Hasher, needs_rehash
 from server.auth.people import Account, Accounts, AccountState, Resets, actor, undoes
 from server.auth.recovery import RecoveryCodes
@@ -50,9 +50,25 @@ class Devices(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Entered:
+    """A login with its account and all roles of its person, of one moment."""
+
+    login: Login
+    account: Account | None
+    grants: frozenset[Grant]
+
+
+class Entrance(Protocol):
+    """The port: what every request asks first, as one look-up."""
+
+    async def entered(self, token_hash: bytes) -> Entered | None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """What signing in needs, put together in one place."""
 
+    entrance: Entrance
     accounts: Accounts
     logins: Logins
     throttle: Throttle
@@ -157,14 +173,14 @@ async def with_second(
     return secret, raised
 
 
-async def authenticate(house: House, secret: str, request: Request) -> tuple[Login, Actor]:
+async def authenticate(house: House, secret: str, request: Request) -> tuple[Login, Actor, Account]:
     """Who sends this request, as of now. Raises Refused "sign_in" where nobody does. Asked for every request and every message of a room."""
     hashed = logins.token_hash(secret)
     for _ in range(8):  # two requests at once may both write "seen"; whoever was second looks again
-        found = await house.logins.by_token(hashed) if hashed is not None else None
-        if found is None:
+        entered = await house.entrance.entered(hashed) if hashed is not None else None
+        if entered is None:
             break
-        account = await house.accounts.get(found.account)
+        found, account = entered.login, entered.account
         login = logins.at(found, request.now, account.generation if account is not None else -1)
         if login.state is not State.ENDED:
             login = logins.seen(login, request.now, request.place)
@@ -174,8 +190,7 @@ async def authenticate(house: House, secret: str, request: Request) -> tuple[Log
                 continue
         if account is None or login.state is State.ENDED or account.state is not AccountState.ACTIVE:
             break
-        grants = await house.accounts.grants(account.person)
-        return login, actor(account, grants, login.level, login.passkey, request.now)
+        return login, actor(account, entered.grants, login.level, login.passkey, request.now), account
     raise Refused("sign_in", "login")
 
 

@@ -93,6 +93,15 @@ async def passkey(ask: Ask) -> aioweb.StreamResponse:
     return see_other(ask, "account", flash="passkey_waits")
 
 
+async def remove_passkey(ask: Ask) -> aioweb.StreamResponse:
+    """One passkey less."""
+    try:
+        await account.remove_passkey(ask.desk, ask.path["id"], ask.caller)
+    except Refused as why:
+        return await _shown(ask, forms.refused(ask, forms.empty(), why, otherwise="passkeys"), 422)
+    return see_other(ask, "account", flash="removed")
+
+
 async def recovery(ask: Ask) -> aioweb.StreamResponse:
     """Ten codes, shown once."""
     return page(ask, "codes.html", CodesPage(await account.new_codes(ask.desk, ask.caller)))

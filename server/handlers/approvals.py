@@ -11,13 +11,16 @@ from server.auth.approvals import Outcome, Vote
 from server.auth.model import Role
 from server.handlers import forms
 from server.handlers.ask import Ask
-from server.handlers.i18n import N_
+from server.handlers.draw_words import TITLES
+from server.handlers.i18n import N_, china_time
 from server.handlers.problems import Stop
 from server.handlers.render import for_script, page, see_other
-from server.handlers.views import ApprovalCard, ApprovalsPage, Badge, DecidedRow, Signature, Step, Tone
+from server.handlers.views import ApprovalCard, ApprovalsPage, Badge, CodePage, DecidedRow, EpochBox, Signature, Step, Tone
 from server.handlers.words import refusal, role_label
-from server.services import approvals
+from server.services import approvals, epoch
 from server.services.approvals import Card
+from server.services.complaints import LIFT
+from server.services.own_record import CONNECT
 
 OUTCOMES = {
     Outcome.OPEN: (N_("waits"), Tone.PART),
@@ -44,9 +47,26 @@ class Refusal(forms.Fields):
 async def inbox(ask: Ask) -> aioweb.StreamResponse:
     """What waits and what was decided."""
     waiting, decided = await approvals.inbox(ask.desk, ask.caller)
-    return page(
-        ask, "approvals.html", ApprovalsPage(tuple(_card(ask, each) for each in waiting), tuple(_row(ask, each) for each in decided))
-    )
+    cards, rows = tuple(_card(ask, each) for each in waiting), tuple(_row(ask, each) for each in decided)
+    return page(ask, "approvals.html", ApprovalsPage(cards, rows, await _epoch(ask)))
+
+
+async def new_epoch(ask: Ask) -> aioweb.StreamResponse:
+    """Ask for a new epoch of the log."""
+    found = forms.form(ask, Refusal)
+    if found.value is None:
+        raise Stop("unprocessable", faults=found.faults)
+    await epoch.propose(ask.desk, found.value.reason, ask.caller)
+    return see_other(ask, "approvals", flash="proposed")
+
+
+async def _epoch(ask: Ask) -> EpochBox | None:
+    found = await epoch.behind(ask.desk, ask.now)
+    if found is None:
+        return None
+    frozen = found.frozen.refusal
+    asks = any(each.role is Role.SYSTEM_ADMIN and each.holds(ask.now) for each in ask.caller.actor.grants)
+    return EpochBox(refusal(ask, frozen.code, place=frozen.place, **frozen.params), found.next, found.asked, asks and not found.asked)
 
 
 async def options(ask: Ask) -> aioweb.StreamResponse:
@@ -72,19 +92,88 @@ async def refuse(ask: Ask) -> aioweb.StreamResponse:
     return see_other(ask, "approvals", flash="refused")
 
 
-def _title(ask: Ask, card: Card) -> str:
+async def withdraw(ask: Ask) -> aioweb.StreamResponse:
+    """Whoever asked takes it back."""
+    await approvals.withdraw(ask.desk, ask.path["id"], ask.caller)
+    return see_other(ask, "approvals", flash="removed")
+
+
+async def collect(ask: Ask) -> aioweb.StreamResponse:
+    """The code that was approved, shown once."""
+    return page(ask, "code.html", CodePage(*await approvals.collect(ask.desk, ask.path["id"], ask.caller)))
+
+
+ABOUT_ACCOUNTS = {
+    "account.enrol_passkey": N_("Let in a passkey of %(name)s"),
+    "account.enrol_passkey_of_security": N_("Let in a passkey of %(name)s"),
+    "people.bind_identity": N_("Bind a sign-in of the organisation to the account of %(name)s"),
+    "people.resume": N_("Bring back the account of %(name)s"),
+    "people.stand_in": N_("Let %(name)s in today without a second factor"),
+}
+
+
+ANSWERS = {"accepted": N_("takes part"), "left": N_("cannot come")}
+
+
+def title(ask: Ask, card: Card) -> str:
+    """What is asked for, in words."""
     about = card.about
     if card.proposal.action == "people.grant_role":
         text = ask.language.say(N_("Grant the role %(role)s to %(name)s"))
         return text % {"role": role_label(ask, Role(about["role"])), "name": about["account"]}
-    if card.proposal.action == "account.enrol_passkey":
-        return ask.language.say(N_("Let in a passkey of %(name)s")) % {"name": about["account"]}
+    if card.proposal.action == "pool.edit":
+        text = ask.language.say(N_("Change the expert library: %(joins)s join, %(changes)s change, %(leaves)s leave"))
+        return text % {name: about[name] for name in ("joins", "changes", "leaves")}
+    if card.proposal.action == "people.revoke_role":
+        text = ask.language.say(N_("Take the role %(role)s from %(name)s"))
+        return text % {"role": role_label(ask, Role(about["role"])), "name": about["account"]}
+    if card.proposal.action == "keys.list":
+        return ask.language.say(N_("Put version %(number)s of the key list in force")) % {"number": about["number"]}
+    if card.proposal.action == "tokens.make":
+        return ask.language.say(N_("Let in the service token %(name)s")) % {"name": about["name"]}
+    if card.proposal.action == "webhooks.make":
+        return ask.language.say(N_("Tell %(name)s what happens in draws")) % {"name": about["name"]}
+    if card.proposal.action in ABOUT_ACCOUNTS:
+        return ask.language.say(ABOUT_ACCOUNTS[card.proposal.action]) % {"name": about["account"]}
+    if card.proposal.action == "draw.answer":
+        return ask.language.say(N_("Enter an answer that was given on the telephone: slot %(slot)s %(answer)s")) % {
+            "slot": about["slot"] + 1,
+            "answer": ask.language.say(ANSWERS[about["state"]]),
+        }
+    if card.proposal.action == CONNECT:
+        return ask.language.say(N_("Make a record of the expert library the own one of %(name)s")) % {"name": about["account"]}
+    if card.proposal.action == LIFT:
+        return ask.language.say(N_("Draw of project %(number)s: a complaint no longer freezes its evidence")) % {"number": about["number"]}
+    if card.proposal.action in TITLES:
+        return ask.language.say(TITLES[card.proposal.action]) % {"number": about["number"], "attempt": about["attempt"]}
+    if card.proposal.action == "log.new_epoch":
+        return ask.language.say(N_("Begin a new epoch of the log: %(name)s")) % {"name": about["next"]}
     return card.proposal.action
 
 
 def _card(ask: Ask, card: Card) -> ApprovalCard:
     of, say = card.proposal, ask.language.say
-    facts = ((say(N_("Browser")), str(card.about["label"])),) if card.about.get("label") else ()
+    facts: tuple[tuple[str, str], ...] = ((say(N_("Browser")), str(card.about["label"])),) if card.about.get("label") else ()
+    if of.action == "people.bind_identity":
+        facts = ((say(N_("Provider")), str(card.about["issuer"])), (say(N_("Name at the organisation")), str(card.about["subject"])))
+    if of.action == "tokens.make":
+        facts = (
+            (say(N_("Role")), role_label(ask, Role(card.about["role"]))),
+            (say(N_("Opens")), str(card.about["scopes"])),
+            (say(N_("Until")), china_time(card.about["until"])),
+        )
+    if of.action == "webhooks.make":
+        facts = ((say(N_("Address")), str(card.about["address"])),)
+    if of.action == LIFT:
+        facts = ((say(N_("Project")), str(card.about["number"])), (say(N_("Complaint")), str(card.about["reason"])))
+    if of.action == CONNECT:
+        facts = ((say(N_("Account")), str(card.about["account"])), (say(N_("Expert")), str(card.about["expert"])))
+    if of.action in TITLES:
+        facts = ((say(N_("Project")), str(card.about["number"])), (say(N_("Attempt")), str(card.about["attempt"])))
+        facts += ((say(N_("Dry run")), say(N_("Nothing of it counts."))),) if card.about["dry_run"] else ()
+    if of.action == "log.new_epoch":
+        seen = say(N_("%(seen)s entries at %(place)s, %(size)s here")) % dict(card.about)
+        facts = ((say(N_("Log")), str(card.about["origin"])), (say(N_("Seen by the witness")), seen))
     agreed = sum(each.agrees for each in of.votes)
     asked = Step(say(N_("Asked")), "done")
     steps = (
@@ -93,7 +182,7 @@ def _card(ask: Ask, card: Card) -> ApprovalCard:
     )
     return ApprovalCard(
         of.id,
-        _title(ask, card),
+        title(ask, card),
         str(card.about["why"]) or "–",
         card.names.get(of.asked_by, "–"),
         of.asked_at,
@@ -105,13 +194,15 @@ def _card(ask: Ask, card: Card) -> ApprovalCard:
         steps,
         not card.why_not,
         refusal(ask, card.why_not) if card.why_not else "",
+        card.mine,
+        card.ready,
     )
 
 
 def _row(ask: Ask, card: Card) -> DecidedRow:
     text, tone = OUTCOMES[card.outcome]
     at = card.proposal.used_at or (card.proposal.votes[-1].at if card.proposal.votes else card.proposal.asked_at)
-    return DecidedRow(card.proposal.id, _title(ask, card), Badge(ask.language.say(text), tone), at, _signatures(ask, card))
+    return DecidedRow(card.proposal.id, title(ask, card), Badge(ask.language.say(text), tone), at, _signatures(ask, card))
 
 
 def _signatures(ask: Ask, card: Card) -> tuple[Signature, ...]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from server.auth.model import VISITOR, Actor
 from server.config import Settings
+from server.handlers.proxies import Network
 from server.ports import Chance, Clock
 from server.services.desk import Caller, Desk
 
@@ -84,8 +85,8 @@ class Viewers(Protocol):
         """The viewer of a login cookie; NOBODY where it is unknown or over. `caller`: what the request says of itself."""
         ...
 
-    async def by_bearer(self, token: str, now: int) -> Viewer:
-        """The viewer of a service token; NOBODY where it is unknown or over."""
+    async def by_bearer(self, token: str, now: int, caller: Caller) -> Viewer:
+        """The viewer of a service token; NOBODY where it is unknown, waiting or over."""
         ...
 
 
@@ -148,6 +149,15 @@ class CheckpointView:
     note: str  # the signed text itself
 
 
+class Guard(Protocol):
+    """Whether the log takes entries; implemented over the head of the log."""
+
+    @property
+    def read_only(self) -> bool:
+        """A witness has seen more than this database."""
+        ...
+
+
 class Checkpoints(Protocol):
     """Where the newest checkpoint comes from; implemented over `storage.log`."""
 
@@ -161,6 +171,61 @@ class Tiles(Protocol):
 
     async def file(self, path: str) -> bytes:
         """`checkpoint`, `tile/L/N[.p/W]`, `tile/entries/N[.p/W]`. Raises Refused `no_such_tile` for any other."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProofView:
+    """A proof that the public page offers."""
+
+    name: str
+    kb: int
+
+
+class Proofs(Protocol):
+    """Proofs of finished draws, for everybody."""
+
+    async def shown(self) -> tuple[ProofView, ...]:
+        """The newest ones, by name."""
+        ...
+
+    async def file(self, name: str) -> bytes:
+        """One file. Raises errors.NotFound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLogin:
+    """Somebody of the demonstration and what they sign in with; `code` is the one of now."""
+
+    account: str
+    name: str
+    role: str
+    centre: str
+    secret: str
+    code: str
+    passkey: bool
+
+
+class DemoPeople(Protocol):
+    """The people of a demonstration, there only in one; implemented by `demo.book`."""
+
+    @property
+    def password(self) -> str:
+        """Everybody's."""
+        ...
+
+    @property
+    def invitation(self) -> str:
+        """The path of an invitation that nobody has taken up."""
+        ...
+
+    def logins(self, now: int) -> tuple[DemoLogin, ...]:
+        """Everybody."""
+        ...
+
+    def answer(self, account: str, options: str, origin: str) -> str:
+        """What the software passkey of an account answers to the browser's options (JSON, both). Raises Refused."""
         ...
 
 
@@ -184,6 +249,9 @@ class Route:
     fails: tuple[str, ...] = ()
     most_bytes: int = SMALL_BODY
     stream: bool = False  # stays open: no HEAD
+    binary: bool = False  # an api route that gives a file
+    signed: bool = False  # a program signs the request itself: its handler looks, and no cookie counts
+    upload: bool = False  # the body is multipart/form-data and may hold a file
     demo_only: bool = False
 
 
@@ -198,6 +266,7 @@ class Site:
     permissions: Permissions
     checkpoints: Checkpoints
     tiles: Tiles
+    proofs: Proofs
     probes: Sequence[Probe]
     renderer: Renderer
     statics: Statics
@@ -207,6 +276,9 @@ class Site:
     version: str
     routes: Sequence[Route] = ()
     started_at: int = 0
+    demo: DemoPeople | None = None  # in a demonstration that was populated
+    proxies: Sequence[Network] = ()
+    guard: Guard | None = None
     desk: Desk | None = None  # what use cases stand on; None where only public pages are served
 
 
@@ -228,6 +300,7 @@ class Ask:
     flash: str = ""
     viewer: Viewer = NOBODY
     caller: Caller = field(default_factory=Caller)
+    address: str = "127.0.0.1"  # who asks, as far as trusted proxies saw it
     visit: bytes = b""  # this browser's secret, from its cookie
     body: bytes = b""
     streaming: bool = False  # headers are out: no other answer is possible any more

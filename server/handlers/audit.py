@@ -24,6 +24,8 @@ TABLES: Mapping[str, str] = {
     "approval_vote": N_("Vote"),
     "centre": N_("Centre"),
     "draw": N_("Draws"),
+    "expert": N_("Expert"),
+    "library_import": N_("Import"),
     "passkey": N_("Passkey"),
     "person": N_("Person"),
     "recovery_code": N_("Recovery code"),
@@ -63,13 +65,13 @@ async def verify(ask: Ask) -> aioweb.StreamResponse:
 async def _shown(ask: Ask, verified: Badge | None) -> aioweb.Response:
     form = forms.query(ask, Filter)
     wanted, say = form.value or Filter(), ask.language.say
-    until = _start(wanted.until) + 86_400 if wanted.until else 0
+    until = start_of(wanted.until) + 86_400 if wanted.until else 0
     found, names = await audit.read(
         ask.desk,
         ask.caller,
         thing=wanted.object,
         table=wanted.action,
-        since=_start(wanted.since) if wanted.since else 0,
+        since=start_of(wanted.since) if wanted.since else 0,
         until=until,
         before=wanted.before,
     )
@@ -95,7 +97,7 @@ async def _shown(ask: Ask, verified: Badge | None) -> aioweb.Response:
     return page(ask, "audit.html", view, 422 if form.value is None else 200)
 
 
-def _start(day: str) -> int:
+def start_of(day: str) -> int:
     """When a day begins in Shanghai; of one that is not in the calendar, the next that is."""
     year, month, number = map(int, day.split("-"))
     return int((datetime(year, month, 1, tzinfo=SHANGHAI) + timedelta(days=number - 1)).astimezone(UTC).timestamp())

@@ -19,11 +19,12 @@ from aiohttp import web as aioweb
 
 from server.auth.sign_in import Request
 from server.auth.throttle import ip_key
-from server.handlers import forms
+from server.handlers import forms, multipart
 from server.handlers.ask import NOBODY, SITE, Access, Ask, Kind, Route, Site, cookie_name, csrf_token
 from server.handlers.headers import secure
 from server.handlers.i18n import choose
 from server.handlers.problems import Problem, Stop, problem_json, problem_of
+from server.handlers.proxies import client_of
 from server.handlers.viewers import browser_of
 from server.logs import LOG, places
 from server.services.desk import Caller
@@ -40,8 +41,11 @@ COOKIES = {
     "flash": None,
     "pass": None,
     "device": 15_811_200,
+    "first_day": 1_800,
+    "sso": 600,
 }  # seconds; None: until the browser closes
 LOGIN_COOKIE = "login"
+SSO_COOKIE = "sso"  # comes along when another site sends the browser here
 TOKEN_HEADER = "X-CSRF-Token"  # noqa: S105  the name of a header
 TYPE = re.compile(r"([a-z]+/[a-z0-9.+-]+)(?:; ?charset=\"?utf-8\"?)?", re.IGNORECASE)
 
@@ -67,7 +71,7 @@ async def answer(request: aioweb.Request, handler: Callable[[aioweb.Request], Aw
             raise Stop(unclear)
         if len(request.headers.getall("Host", [])) != 1 or request.host not in site.settings.hosts:
             raise Stop("bad_host")
-        if ask.route.kind is not Kind.PUBLIC:  # files and health ask nobody's name
+        if ask.route.kind is not Kind.PUBLIC and not ask.route.signed:  # files, health and gateways ask nobody's name
             await identify(ask)
         if ask.route is not UNKNOWN:
             await admit(ask)
@@ -92,6 +96,7 @@ async def answer(request: aioweb.Request, handler: Callable[[aioweb.Request], Aw
         status=response.status,
         code=code,
         person=ask.viewer.person,
+        address=ask.address,
         ms=site.clock.steady_ms() - began,
     )
     return response
@@ -103,6 +108,7 @@ def begin(site: Site, request: aioweb.Request, route: Route) -> Ask:
     jar = cookies(request, site)
     name = choose(",".join(request.headers.getall("Accept-Language", [])), jar.get("language", ""), settings.language)
     ask = Ask(request, site, route, site.chance.token(16).hex(), site.clock.now(), site.languages[name], jar)
+    ask.address = client_of(request.remote or "127.0.0.1", request.headers.getall("X-Forwarded-For", []), site.proxies)
     ask.theme = jar.get("theme", "") if jar.get("theme") in ("light", "dark") else ""
     ask.flash = jar.get("flash", "")
     if BASE64.fullmatch(jar.get("visit", "")):
@@ -147,11 +153,12 @@ async def admit(ask: Ask) -> None:
         case wanting:
             raise Stop(wanting.value)
     unsafe = request.method not in SAFE
-    if unsafe and not ask.viewer.by_token and not from_our_page(ask):
+    if unsafe and not route.signed and not ask.viewer.by_token and not from_our_page(ask):
         raise Stop("csrf")
     await read_body(ask)
     if (
         unsafe
+        and not route.signed
         and not ask.viewer.by_token
         and not hmac.compare_digest(given_token(ask).encode(), csrf_token(ask.visit, ask.viewer.login).encode())
     ):
@@ -165,9 +172,11 @@ async def identify(ask: Ask) -> None:
         scheme, _, token = credentials[0].partition(" ")
         if ask.route.kind is not Kind.API or len(credentials) != 1 or scheme.lower() != "bearer":
             raise Stop("bad_request")
-        ask.viewer = await ask.site.viewers.by_bearer(token, ask.now)
+        ask.caller = of_request(ask, {})
+        ask.viewer = await ask.site.viewers.by_bearer(token, ask.now, ask.caller)
         if not ask.viewer.by_token:
             raise Stop("sign_in", headers={"WWW-Authenticate": "Bearer"})
+        ask.caller = ask.viewer.caller or ask.caller
         return
     ask.caller = of_request(ask, ask.jar)
     token = ask.jar.get(LOGIN_COOKIE, "")
@@ -179,7 +188,7 @@ async def identify(ask: Ask) -> None:
 
 def of_request(ask: Ask, jar: Mapping[str, str]) -> Caller:
     """What a request says of itself: network, browser, whether the browser was here before, the pass that it keeps."""
-    address, agent = ask.request.remote or "127.0.0.1", ",".join(ask.request.headers.getall("User-Agent", []))[:400]
+    address, agent = ask.address, ",".join(ask.request.headers.getall("User-Agent", []))[:400]
     place = sha256(f"{ip_key(address)}\n{agent}".encode("utf-8", "replace")).digest()
     device = jar.get("device", "")
     known = device_hash(device) if BASE64.fullmatch(device) else b""
@@ -196,6 +205,8 @@ def from_our_page(ask: Ask) -> bool:
 def given_token(ask: Ask) -> str:
     """From the header or, of a form, from its field; once."""
     headers = ask.request.headers.getall(TOKEN_HEADER, [])
+    if ask.route.upload and not headers:
+        return multipart.text_of(multipart.parts(ask), forms.TOKEN_FIELD)
     if ask.route.kind is Kind.API or headers:
         return headers[0] if len(headers) == 1 else ""
     found = [value for name, value in forms.pairs(ask.body, plus=True) if name == forms.TOKEN_FIELD]
@@ -214,7 +225,10 @@ async def read_body(ask: Ask) -> None:
         return
     if request.method in SAFE:
         raise Stop("bad_request")
-    kind = TYPE.fullmatch(",".join(request.headers.getall("Content-Type", [])))
+    written = ",".join(request.headers.getall("Content-Type", []))
+    if route.upload:
+        written = multipart.FORM if multipart.BOUNDARY.fullmatch(written) else ""
+    kind = TYPE.fullmatch(written)
     if not kind or kind[1].lower() != expected_type(route):
         raise Stop("media_type", expected=expected_type(route))
     if request.content_length is not None and request.content_length > route.most_bytes:
@@ -241,6 +255,8 @@ async def read_body(ask: Ask) -> None:
 
 def expected_type(route: Route) -> str:
     """What a route's body is."""
+    if route.upload:
+        return multipart.FORM
     return forms.JSON if route.kind is Kind.API else forms.FORM
 
 
@@ -270,7 +286,12 @@ async def dress(request: aioweb.Request, response: aioweb.StreamResponse) -> Non
     if ask.route.kind is not Kind.PUBLIC:
         response.headers["Vary"] = "Cookie, Accept-Language"
     for short, value in ask.cookies.items():
-        parts = [f"{cookie_name(site.settings, short)}={value}", "Path=/", "HttpOnly", "SameSite=Strict"]
+        parts = [
+            f"{cookie_name(site.settings, short)}={value}",
+            "Path=/",
+            "HttpOnly",
+            f"SameSite={'Lax' if short == SSO_COOKIE else 'Strict'}",
+        ]
         parts += ["Secure"] if site.settings.encrypted else []
         age = COOKIES.get(short) if value else 0
         parts += [f"Max-Age={age}"] if age is not None else []

@@ -10,14 +10,24 @@ from aiohttp import web as aioweb
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from server.handlers.ask import NOBODY, Access, Ask, Kind, Permissions, Route
+from server.auth.permissions import TABLE
+from server.handlers.ask import NOBODY, Access, Ask, Kind, Permissions, Route, cookie_name
 from server.handlers.forms import Shape
 from server.handlers.problems import PROBLEM_TYPE, PROBLEMS
+from server.handlers.repeats import HEADER, KEY
 
 ALWAYS = ("bad_request", "internal", "not_ready")
 WITH_BODY = ("not_json", "csrf", "length_required", "too_large", "slow_body", "media_type", "unprocessable", "header_too_large")
 WITH_QUERY = ("unknown_field", "unprocessable")
+WITH_CHANGE = ("csrf", "stale", "repeat", "length_required", "media_type")
 WITH_LOGIN = ("sign_in", "forbidden", "step_up", "too_many", "not_found")
+REPEAT = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key within a day, the same request is done once and gets the same answer",
+    "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
+}
 PART = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
 
 
@@ -41,7 +51,7 @@ class ProblemJson(Shape):
     faults: tuple[FaultJson, ...] = ()
 
 
-def describe(routes: Sequence[Route], permissions: Permissions, version: str) -> dict[str, Any]:
+def describe(routes: Sequence[Route], permissions: Permissions, version: str, cookie: str = "__Host-lotroom-login") -> dict[str, Any]:
     """The whole document."""
     api = [route for route in routes if route.kind is Kind.API]
     models = {model for route in api for model in (route.takes, route.gives, route.query) if model} | {ProblemJson}
@@ -59,7 +69,13 @@ def describe(routes: Sequence[Route], permissions: Permissions, version: str) ->
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "A service token with the scopes of the operation"}
+                "token": {"type": "http", "scheme": "bearer", "description": "A service token with the scope of the operation"},
+                "login": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": cookie,
+                    "description": "A login of a person; what changes something also has Origin and X-CSRF-Token (/api/account gives it)",
+                },
             },
         },
     }
@@ -74,7 +90,11 @@ def _operation(route: Route, public: bool, schemas: Mapping[Any, Any], definitio
     made: dict[str, Any] = {"operationId": route.name, "summary": route.says}
     if not public:
         codes |= dict.fromkeys(WITH_LOGIN)
-        made["security"] = [{"token": []}]
+        row = TABLE.get(route.permission)
+        made["security"] = [*([{"token": []}] if row is None or row.by_token else []), *([{"login": []}] if row else [])]
+        if row and route.method == "POST":
+            codes |= dict.fromkeys((*WITH_CHANGE, "unprocessable"))
+            parameters.append(REPEAT)
     if route.query:
         codes |= dict.fromkeys(WITH_QUERY)
         shape = definitions[route.query.__name__]
@@ -90,8 +110,9 @@ def _operation(route: Route, public: bool, schemas: Mapping[Any, Any], definitio
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(PROBLEMS[code].status, []).append(PROBLEMS[code].title)
+    given = {"application/json": {"schema": schemas[route.gives] if route.gives else True}}
     made["responses"] = {
-        "200": {"description": "Done", "content": {"application/json": {"schema": schemas[route.gives] if route.gives else True}}},
+        "200": {"description": "Done", "content": {"application/octet-stream": {}} if route.binary else given},
         **{
             str(status): {"description": "; ".join(titles), "content": {PROBLEM_TYPE: {"schema": schemas[ProblemJson]}}}
             for status, titles in sorted(by_status.items())
@@ -102,5 +123,5 @@ def _operation(route: Route, public: bool, schemas: Mapping[Any, Any], definitio
 
 async def document(ask: Ask) -> aioweb.StreamResponse:
     """/api/openapi.json."""
-    whole = describe(ask.site.routes, ask.site.permissions, ask.site.version)
+    whole = describe(ask.site.routes, ask.site.permissions, ask.site.version, cookie_name(ask.settings, "login"))
     return aioweb.Response(body=TypeAdapter(dict[str, Any]).dump_json(whole), headers={"Content-Type": "application/json"})

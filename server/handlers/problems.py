@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web as aioweb
 
 from drawing.errors import Refused
-from server.errors import Failure
+from server.errors import Failure, NotReady
 from server.handlers.i18n import N_, Language
 from server.refusals import text_of
 
@@ -41,6 +41,11 @@ PROBLEMS: Mapping[str, Kind] = {
     "duplicate_key": Kind(400, N_("A name stands twice in the body"), N_("Send every name once.")),
     "unknown_field": Kind(400, N_("The request has a field that is not known here"), N_("Reload the page and fill in the form again.")),
     "sign_in": Kind(401, N_("Please sign in"), N_("This page is for people who are signed in. You come back here afterwards.")),
+    "bad_signature": Kind(
+        401,
+        N_("The request is not signed as agreed"),
+        N_("Sign the time and the exact body with the secret that both sides have, and check the clock."),
+    ),
     "second_factor": Kind(401, N_("Please finish signing in"), N_("The password was right; the second factor is still missing.")),
     "passkey_first": Kind(
         403, N_("Please sign in with your passkey"), N_("Your role counts only in a login that was made with a passkey, not with a code.")
@@ -70,6 +75,11 @@ PROBLEMS: Mapping[str, Kind] = {
     "stale": Kind(
         409, N_("Somebody else changed this meanwhile"), N_("Nothing of yours was written. Reload the page, compare, and do it again.")
     ),
+    "repeat": Kind(
+        409,
+        N_("This very request came before and has no answer yet"),
+        N_("It is under way, or nobody knows how it ended. Look whether it was done before you send it with another key."),
+    ),
     "length_required": Kind(411, N_("The request does not say how long it is"), N_("Send it with a Content-Length, not in chunks.")),
     "too_large": Kind(413, N_("Too much at once"), N_("Send less than %(most)s bytes.")),
     "uri_too_long": Kind(414, N_("The address is too long"), N_("Shorten the search, or start again from the page before.")),
@@ -94,7 +104,20 @@ PROBLEMS: Mapping[str, Kind] = {
         N_("The key keeper does not answer"),
         N_("Reading goes on; drawing, signing and opening names wait. The operator has been told by the alarm; try again in a minute."),
     ),
+    "read_only": Kind(
+        503,
+        N_("The service is read-only"),
+        N_(
+            "A witness of the log has seen more than this database holds: an old backup was restored, or a copy is written elsewhere. "
+            "Nothing was changed. Reading goes on; the administrators have to put the newer log back or begin a new epoch."
+        ),
+    ),
     "not_ready": Kind(503, N_("The service is not ready yet"), N_("A part of it is starting or restarting. Try again in a minute.")),
+    "disk_full": Kind(
+        507,
+        N_("The disk is full"),
+        N_("Nothing of this was written; what was there before is kept. Tell the operator to make room, then send it again."),
+    ),
     "too_many_streams": Kind(
         503, N_("Too many live pages are open"), N_("The page works without live updates; reload it to see what is new.")
     ),
@@ -131,12 +154,16 @@ OF_REFUSALS: Mapping[str, str] = {
     "no_such_row": "not_found",
     "stale": "stale",
     "login_stale": "stale",
+    "key_pending": "repeat",
     "too_many": "too_many",
     "too_often": "too_many",
     "busy": "not_ready",
     "keeper_busy": "not_ready",
     "keeper_missing": "keeper_missing",
+    "log_behind_witness": "read_only",
+    "log_differs_from_witness": "read_only",
     "service_sealed": "sealed",
+    "store_unavailable": "not_ready",  # the keeper's database is away
 }
 
 
@@ -183,6 +210,8 @@ def problem_of(raised: BaseException, language: Language, request: str) -> Probl
     match raised:
         case Stop():
             code, params, faults, headers = raised.code, raised.params, raised.faults, raised.headers
+        case NotReady(params={"why": "database_full"}) | Refused(code="store_unavailable", place="database_full"):
+            code = "disk_full"
         case Failure():
             code, params = raised.code, raised.params
             headers = {"Retry-After": str(params["seconds"])} if "seconds" in params else {}

@@ -29,7 +29,7 @@ class Preferences(forms.Fields):
 
 async def home(ask: Ask) -> aioweb.StreamResponse:
     """The public page: services, flows, norms, complaints, the newest checkpoint."""
-    return page(ask, "home.html", HomePage(await ask.site.checkpoints.latest(), ask.settings.complaints))
+    return page(ask, "home.html", HomePage(await ask.site.checkpoints.latest(), ask.settings.complaints, await ask.site.proofs.shown()))
 
 
 async def verify(ask: Ask) -> aioweb.StreamResponse:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 
 from aiohttp import web as aioweb
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from server.config import Settings
 from server.handlers.ask import Access, Ask, Route
@@ -25,22 +27,49 @@ NAVIGATION: tuple[tuple[str, str], ...] = (
     ("home", N_("Start")),
     ("verify", N_("Verify")),
     ("status", N_("System status")),
+    ("draws", N_("Draws")),
+    ("bidders", N_("Bidder lists")),
+    ("supervision", N_("Supervision")),
     ("approvals", N_("Approvals")),
+    ("key_list", N_("Key list")),
+    ("next_list", N_("Keys that wait")),
+    ("my_key", N_("My key")),
+    ("library", N_("Expert library")),
     ("people", N_("People and roles")),
     ("audit", N_("Audit log")),
+    ("tokens", N_("Service tokens")),
+    ("webhooks", N_("Webhooks")),
+    ("stand_in", N_("Expert without a factor")),
+    ("own", N_("My record")),
     ("account", N_("My account")),
     ("sign_in", N_("Sign in")),
+    ("demo", N_("Demo logins")),
     ("gallery", N_("Components")),
 )
 FLASHES: Mapping[str, str] = {  # said once, on the page after a form
     "saved": N_("Saved."),
+    "requested": N_("Asked for. The library is read now."),
+    "went_on": N_("Done. The page says what comes next."),
     "proposed": N_("Proposed. Others approve it now."),
+    "complained": N_("The complaint is filed. Nothing of this draw is destroyed from now on."),
+    "published": N_("Recorded. Experts see now how this draw went for them."),
     "approved": N_("Approved and signed."),
     "refused": N_("Refused."),
     "removed": N_("Removed."),
+    "key_waits": N_("Handed in. It counts once it stands in the key list."),
+    "received": N_("Received and sealed."),
+    "signed": N_("Signed."),
+    "signed_waits": N_("Signed. It goes into the log once others have signed or approved it."),
+    "contributed": N_("Contributed. Your part is in the log."),
     "signed_out": N_("You are signed out."),
     "confirmed": N_("Confirmed. Go on within five minutes."),
     "passkey_waits": N_("The passkey is made. It counts once a security administrator has let it in."),
+    "mended": N_("The row is right now."),
+    "left_out": N_("Left out."),
+    "put_in": N_("The import goes into the library now."),
+    "dropped": N_("The import was dropped. Nothing of it is kept."),
+    "enrolled": N_("Enrolled. The next one, please."),
+    "first_day_over": N_("All three administrators are enrolled; this page is closed for good. Sign in with a passkey."),
     "ready": N_("Your account is ready. Sign in now."),
 }
 PLACEHOLDER = "00000000000000000000000000000000"
@@ -70,14 +99,18 @@ class Frame:
     here: str  # path and query, to come back to
     request: str
     flash: str = ""  # what the form before this page did
+    read_only: bool = False  # a witness of the log has seen more
 
 
 class Renderer:
     """Templates in both languages."""
 
-    def __init__(self, folder: Path, languages: Mapping[str, Language], settings: Settings, statics: Statics) -> None:
+    def __init__(
+        self, folder: Path, languages: Mapping[str, Language], settings: Settings, statics: Statics, compiled: Path | None = None
+    ) -> None:
         self._settings = settings
-        self._environments = {name: environment(folder, language, statics) for name, language in languages.items()}
+        kept = Compiled(str(compiled)) if compiled else None
+        self._environments = {name: environment(folder, language, statics, kept) for name, language in languages.items()}
         for env in self._environments.values():
             for name in env.list_templates():
                 env.get_template(name)
@@ -97,7 +130,7 @@ class Renderer:
             problem = Problem(code, row.status, self._default.say(row.title), self._default.say(row.advice), PLACEHOLDER)
             self._early[code] = self._text(self._default, "problem.html", frame, problem).encode()
 
-    def url(self, name: str, **parts: str) -> str:
+    def url(self, name: str, /, **parts: str) -> str:
         """The address of a page by its route's name."""
         address = re.sub(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}", lambda match: parts.pop(match[1]), self._addresses[name])
         assert not parts, parts
@@ -142,6 +175,7 @@ class Renderer:
             ask.request.rel_url.raw_path_qs if ask.request.method == "GET" else ask.request.rel_url.raw_path,
             ask.id,
             ask.language.say(FLASHES.get(ask.flash, "")),
+            ask.site.guard is not None and ask.site.guard.read_only,
         )
 
     def _navigation(self, ask: Ask) -> tuple[NavItem, ...]:
@@ -182,8 +216,25 @@ def for_script(text: str) -> aioweb.Response:
     return aioweb.Response(body=text.encode(), headers={"Content-Type": "application/json"})
 
 
-def environment(folder: Path, language: Language, statics: Statics) -> Environment:
-    """Jinja2 for one language."""
+class Compiled(FileSystemBytecodeCache):
+    """Templates as code, in a folder of the service's own: a process that starts again does not compile them anew, which took it longer than all else.
+
+    No file there is needed: one that cannot be read or written is as none.
+    """
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        try:
+            super().load_bytecode(bucket)
+        except (OSError, EOFError, ValueError, UnpicklingError):
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):  # a full disk
+            super().dump_bytecode(bucket)
+
+
+def environment(folder: Path, language: Language, statics: Statics, compiled: Compiled | None = None) -> Environment:
+    """Jinja2 for one language. What is compiled is the same for all of them: no constant is computed with a language's words."""
     env = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -193,16 +244,12 @@ def environment(folder: Path, language: Language, statics: Statics) -> Environme
         auto_reload=False,
         cache_size=-1,
         extensions=["jinja2.ext.i18n"],
+        bytecode_cache=compiled,
     )
     env.install_gettext_translations(language.texts, newstyle=True)  # type: ignore[attr-defined]
     env.globals.update(lang=language, static=statics.address, zh=language.name == "zh_CN")
-    env.filters.update(china_time=china_time, machine_time=machine_time, groups=groups, number=number, say=partial(_say, language))
+    env.filters.update(china_time=china_time, machine_time=machine_time, groups=groups, number=number)
     return env
-
-
-def _say(language: Language, text: str) -> str:
-    """A marked text of ours, such as the name of a state."""
-    return language.say(text)
 
 
 def groups(digest: str) -> tuple[str, ...]:

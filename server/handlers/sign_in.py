@@ -38,10 +38,11 @@ class Assertion(forms.Fields):
 
 
 class Second(forms.Fields):
-    """One of the three."""
+    """One of the four."""
 
     code: forms.Line = ""
     recovery: forms.Line = ""
+    stand_in: forms.Line = ""
     assertion: str = ""
 
 
@@ -55,14 +56,14 @@ async def first_page(ask: Ask) -> aioweb.StreamResponse:
     """Account and password, or a passkey."""
     _back(ask)
     _know_browser(ask)
-    return page(ask, "sign_in.html", SignInPage(forms.empty()))
+    return page(ask, "sign_in.html", SignInPage(forms.empty(), sso=_sso(ask)))
 
 
 async def first(ask: Ask) -> aioweb.StreamResponse:
     """The password was sent."""
     found = forms.form(ask, SignIn)
     if found.value is None:
-        return page(ask, "sign_in.html", SignInPage(found), 422)
+        return page(ask, "sign_in.html", SignInPage(found, sso=_sso(ask)), 422)
     try:
         arrived = await sign_in.with_password(ask.desk, found.value.account, found.value.password, ask.caller)
     except Refused as why:
@@ -82,7 +83,7 @@ async def passkey(ask: Ask) -> aioweb.StreamResponse:
     """A passkey was shown: both factors at once."""
     found = forms.form(ask, Assertion)
     if found.value is None:
-        return page(ask, "sign_in.html", SignInPage(found), 422)
+        return page(ask, "sign_in.html", SignInPage(found, sso=_sso(ask)), 422)
     try:
         arrived = await sign_in.with_passkey(ask.desk, found.value.assertion, ask.caller)
     except Refused as why:
@@ -133,6 +134,8 @@ async def _second(ask: Ask, *, step_up: bool) -> aioweb.StreamResponse:
         if given.assertion
         else (Event.RECOVERY_USED, given.recovery, "recovery")
         if given.recovery
+        else (Event.STAND_IN_USED, given.stand_in, "stand_in")
+        if given.stand_in
         else (Event.TOTP_RIGHT, given.code, "code")
     )
     try:
@@ -150,10 +153,14 @@ async def _second(ask: Ask, *, step_up: bool) -> aioweb.StreamResponse:
 def _refused(ask: Ask, form: forms.Form[SignIn] | forms.Form[Name], why: Refused) -> aioweb.StreamResponse:
     if why.code in ("too_many", "busy"):
         wait = int(why.params["retry_after"])
-        made = page(ask, "sign_in.html", SignInPage(forms.empty(account=form.text("account")), wait_seconds=wait), 429)
+        made = page(ask, "sign_in.html", SignInPage(forms.empty(account=form.text("account")), _sso(ask), wait), 429)
         made.headers["Retry-After"] = str(wait)
         return made
-    return page(ask, "sign_in.html", SignInPage(forms.refused(ask, form, why, otherwise="account")), 422)
+    return page(ask, "sign_in.html", SignInPage(forms.refused(ask, form, why, otherwise="account"), _sso(ask)), 422)
+
+
+def _sso(ask: Ask) -> str:
+    return ask.settings.sso_name or "SSO" if ask.desk.provider else ""
 
 
 def _keep(ask: Ask, arrived: Arrived) -> None:

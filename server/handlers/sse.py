@@ -8,13 +8,16 @@ long as the server's timeout is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web as aioweb
 
+from drawing.errors import Refused
+from server.errors import NotReady
 from server.handlers.ask import Ask
 from server.handlers.problems import Stop
 
@@ -88,6 +91,26 @@ class Streams:
             while queue.full():
                 queue.get_nowait()
             queue.put_nowait(None)
+
+    async def watched(self, ask: Ask, look: Callable[[Topic], Awaitable[None]], seconds: float) -> aioweb.StreamResponse:
+        """A stream of the reader's own, over what any process may change: `look` is asked each so many seconds and publishes what is new.
+
+        A part of the service that is away for a while is told of elsewhere; the next look tells. The watching ends with the stream.
+        """
+        topic = Topic()
+
+        async def watch() -> None:
+            while True:
+                with contextlib.suppress(Refused, NotReady):
+                    await look(topic)
+                await asyncio.sleep(seconds)
+
+        task = asyncio.create_task(watch())
+        try:
+            return await self.serve(ask, topic)
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def serve(self, ask: Ask, topic: Topic) -> aioweb.StreamResponse:
         """Answer with the topic's events until the reader goes or the service stops."""

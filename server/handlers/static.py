@@ -39,13 +39,18 @@ class Statics:
         raise KeyError(name)
 
 
-def read_statics(folder: Path) -> Statics:
-    """All files whose type we name, below `folder`."""
+DEMO_ONLY = "js/demo/"
+
+
+def read_statics(folder: Path, *, demo: bool = False) -> Statics:
+    """All files whose type we name, below `folder`; what is for a demonstration only where it is one."""
     files = {}
     whole = sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in TYPES:
             name, data = path.relative_to(folder).as_posix(), path.read_bytes()
+            if name.startswith(DEMO_ONLY) and not demo:
+                continue
             files[name] = (TYPES[path.suffix], data)
             whole.update(f"{name}\n{len(data)}\n".encode() + data)
     return Statics(whole.hexdigest()[:16], files)

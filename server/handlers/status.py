@@ -20,8 +20,10 @@ NAMES: Mapping[str, str] = {
     "database": N_("Database"),
     "keeper": N_("Key keeper"),
     "courier": N_("Courier (messages, beacon, witnesses)"),
+    "log": N_("Signed log"),
     "witness": N_("Witnesses of the log"),
     "clock": N_("Clock"),
+    "disk": N_("Disk"),
 }
 CODES: Mapping[str, tuple[str, str]] = {
     "": ("", ""),
@@ -29,6 +31,21 @@ CODES: Mapping[str, tuple[str, str]] = {
     "sealed": (N_("sealed"), N_("Key custodians have to come together and unseal it.")),
     "starting": (N_("starting"), N_("Wait a minute.")),
     "late": (N_("late"), N_("Draws go on; the log's newest entries are not witnessed yet.")),
+    "silent_database": (N_("no answer"), N_("The operator has to start the database; what was acknowledged is kept.")),
+    "unsigned": (N_("late"), N_("New entries of the log are not signed: see whether the key keeper runs and is unsealed.")),
+    "full": (N_("full"), N_("The operator has to make room; until then nothing can be written, and reading goes on.")),
+    "nearly_full": (N_("nearly full"), N_("The operator has to make room before it is full.")),
+    "unwitnessed": (
+        N_("not witnessed"),
+        N_("Too few witnesses have cosigned the newest entries. Everything goes on; they are asked again and again."),
+    ),
+    "one_missing": (N_("one does not answer"), N_("The quorum is there. Whoever runs the witness has to look after it.")),
+    "read_only": (
+        N_("read-only"),
+        N_(
+            "A witness has seen more than this database holds. Put the newer log back; if it is lost, a system administrator asks for a new epoch."
+        ),
+    ),
     "skewed": (N_("skewed"), N_("The operator has to set the clock of the machine.")),
 }
 WORDS: Mapping[Health, tuple[str, Tone]] = {

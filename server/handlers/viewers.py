@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from dataclasses import replace
 
 from drawing.errors import Refused
 from server.auth.model import EVERYWHERE, Level, Thing
 from server.auth.permissions import TABLE, require_to_ask
 from server.handlers.ask import NOBODY, Access, Viewer
-from server.services import sign_in
+from server.handlers.problems import OF_REFUSALS
+from server.services import sign_in, tokens
 from server.services.desk import Caller, Desk
 
 PUBLIC = "public"  # of routes for everybody; `auth.permissions` says public.read
-ACCESS: Mapping[str, Access] = {
-    "sign_in": Access.SIGN_IN,
-    "account_not_active": Access.SIGN_IN,
-    "second_factor_first": Access.SECOND_FACTOR,
-    "step_up": Access.STEP_UP,
-    "step_up_passkey": Access.STEP_UP,
-    "passkey_first": Access.PASSKEY,
-    "enrol_passkey": Access.ENROL_PASSKEY,
-    "change_password": Access.CHANGE_PASSWORD,
-    "not_found": Access.HIDDEN,
-}
+ACCESS = {each.value: each for each in Access}  # their values are the codes of problems
 _BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Version", "Safari"))
 _SYSTEMS = (("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iOS"), ("Mac OS", "macOS"), ("Linux", "Linux"))
 
@@ -42,7 +34,7 @@ class TablePermissions:
         try:
             require_to_ask(permission, viewer.actor, Thing(EVERYWHERE, viewer.actor.person), now)
         except Refused as refused:
-            return ACCESS.get(refused.code, Access.NO)
+            return ACCESS.get(OF_REFUSALS.get(refused.code, ""), Access.NO)
         return Access.YES
 
 
@@ -55,7 +47,7 @@ class LoginViewers:
     async def by_cookie(self, token: str, now: int, caller: Caller) -> Viewer:
         """Who is signed in; somebody who has shown a password only is nobody's name yet, but has a login."""
         try:
-            found, fresh = await sign_in.who(self._desk, token, caller)
+            found, account, fresh = await sign_in.who(self._desk, token, caller)
         except Refused as refused:
             if refused.code != "sign_in":
                 raise
@@ -63,13 +55,18 @@ class LoginViewers:
         actor, login = found.actor, found.held
         if actor.level < Level.FULL or actor.account is None:
             return Viewer(login=login.id, actor=actor, caller=found, fresh=fresh)
-        account = await self._desk.house.accounts.get(actor.account)
         roles = tuple(sorted({each.role.value for each in actor.grants if each.holds(now)}))
-        return Viewer(actor.person or "", account.name if account else "", "", login.id, roles, actor=actor, caller=found, fresh=fresh)
+        return Viewer(actor.person or "", account.name, "", login.id, roles, actor=actor, caller=found, fresh=fresh)
 
-    async def by_bearer(self, token: str, now: int) -> Viewer:
-        """Nobody, until there are service tokens."""
-        return NOBODY
+    async def by_bearer(self, token: str, now: int, caller: Caller) -> Viewer:
+        """A program, under the role and the scopes of its token."""
+        try:
+            found, actor = await tokens.who(self._desk, token, now)
+        except Refused as refused:
+            if refused.code != "token_not_valid":
+                raise
+            return NOBODY
+        return Viewer(f"token:{found.id}", found.name, by_token=True, actor=actor, caller=replace(caller, actor=actor, shown=""))
 
 
 def browser_of(agent: str) -> str:

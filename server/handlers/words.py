@@ -44,6 +44,6 @@ def role_choices(ask: Ask) -> tuple[RoleChoice, ...]:
     )
 
 
-def refusal(ask: Ask, code: str) -> str:
+def refusal(ask: Ask, code: str, **params: object) -> str:
     """Why something may not be done."""
-    return text_of(code, {}, "zh" if ask.language.name == "zh_CN" else "en")
+    return text_of(code, {"place": "", **params}, "zh" if ask.language.name == "zh_CN" else "en")

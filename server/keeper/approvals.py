@@ -8,6 +8,7 @@ takes its approvals along. What the keeper does itself (enrol, grant, revoke, re
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Annotated, Any
@@ -15,12 +16,13 @@ from typing import Annotated, Any
 from drawing.errors import Refused
 from drawing.model import digest, hexes, nested, optional, text, time, whole, word
 from server.keeper import passkeys
-from server.keeper.core import Core, Open, leaf
-from server.keeper.keys import ID
+from server.keeper.core import Core, LogName, Open, leaf, log_name
 from server.keeper.passkeys import ACTIVE, REVOKED, WAITING
 from server.keeper.people import NO_TOTP, Totp, asserted, grants_of, passkeys_of
 from server.keeper.rules import (
     APPROVALS,
+    EVERYWHERE,
+    ID,
     MAX_APPROVAL_SECONDS,
     Grants,
     Subject,
@@ -33,6 +35,7 @@ from server.keeper.rules import (
 from server.keeper.store import NEW, Change
 from server.keeper.vault import Vault
 from server.keeper.verbs import ApprovalChallenge, Approvals, ApprovalsOf, Approve, Challenge
+from server.storage.frozen import Frozen, epoch_digest, next_epoch
 
 _EXPERTS = frozenset({"contributor", "expert"})
 
@@ -71,7 +74,7 @@ async def challenge_for(core: Core, ask: ApprovalChallenge) -> Challenge:
         raise Refused("approval_expired", "subject.expires")
     if (subject.action == "grant") != (ask.grants is not None):
         raise Refused("grants_only_for_grant", "grants")
-    await _may_approve(vault, subject, ask.person, ask.grants)
+    await _may_approve(core, subject, ask.person, ask.grants)
     nonce = vault.chance(ID)
     challenge = approval_challenge(subject, ask.person, nonce)
     core.challenges.add(challenge, "approve", ask.person, now, (subject, nonce, ask.grants))
@@ -97,7 +100,7 @@ async def _approve_once(core: Core, ask: Approve, asked: Open) -> Approvals:
     if subject.expires <= now:
         raise Refused("approval_expired", "subject.expires")
     credential, count = await asserted(core, ask.answer, ask.challenge, asked.person)
-    await _may_approve(vault, subject, asked.person, grants)
+    await _may_approve(core, subject, asked.person, grants)
     # Two approvals at once would each not see the other: the second to write loses this row and begins again.
     tally = await vault.state(Tally, f"tally/{subject.id.hex()}", Tally(0))
     before = await _so_far(vault, subject.id)
@@ -112,12 +115,12 @@ async def _approve_once(core: Core, ask: Approve, asked: Open) -> Approvals:
         count,
         vault.put_state(f"tally/{subject.id.hex()}", Tally(tally.value.count + 1), tally.version),
         vault.put_state(f"approval/{subject.id.hex()}/{asked.person}", made, NEW),
-        leaf("approved", now, **shown, assertion=assertion.hex(), credential=credential.key, nonce=nonce.hex()),
+        _told(subject, leaf("approved", now, **shown, assertion=assertion.hex(), credential=credential.key, nonce=nonce.hex())),
     ]
     by = {person: (await grants_of(vault, person)).value for person in (*before, asked.person)}
     complete = enough(subject.action, subject.centre, by)
     if complete:
-        changes += await _carry_out(vault, subject, grants, now)
+        changes += await _carry_out(core, subject, grants, now, sorted(by))
     # If we crash before this returns, there is no approval; after it, there is, with all that follows from it.
     await vault.write(changes)
     return Approvals(tuple(sorted(by)), complete, subject.id, complete and subject.action in _DOES)
@@ -134,18 +137,24 @@ async def approvals_of(core: Core, ask: ApprovalsOf) -> Approvals:
     return Approvals(tuple(sorted(found)), ok, ask.subject, used)
 
 
-async def approved(core: Core, subject_id: bytes, action: str, about: str, least: int = 0) -> Subject:
-    """The subject, if it is of this action and object and approved now by the people it needs, `least` in number. Raises Refused("not_approved")."""
+async def approved(core: Core, subject_id: bytes, action: str, about: str, centre: str | None, least: int = 0) -> Subject:
+    """The subject, if it is of this action, object and centre and approved now by the people it needs, `least` in number. Raises Refused("not_approved").
+
+    `centre` is of the thing itself: roles are counted in the centre that a subject names, and whoever asks for a challenge names it. None where
+    the thing is of no centre, and people of any may approve it.
+    """
     found = await _so_far(core.vault, subject_id)
     subject = next(iter(found.values())).subject if found else None
-    if subject is None or subject.action != action or subject.object != about or not await _enough_now(core, found, least):
+    if subject is None or (subject.action, subject.object, subject.centre) != (action, about, subject.centre if centre is None else centre):
+        raise Refused("not_approved", "approved", action=action)
+    if not await _enough_now(core, found, least):
         raise Refused("not_approved", "approved", action=action)
     return subject
 
 
-async def use(core: Core, subject_id: bytes, action: str, about: str) -> Change:
+async def use(core: Core, subject_id: bytes, action: str, about: str, centre: str | None) -> Change:
     """As `approved`, for one time: the change that uses the approval up. Raises Refused also where it was used."""
-    await approved(core, subject_id, action, about)
+    await approved(core, subject_id, action, about, centre)
     if await _used(core.vault, subject_id):
         raise Refused("approval_used", "approved")
     return core.vault.put_state(f"used/{subject_id.hex()}", Used(core.clock()), NEW)
@@ -167,21 +176,29 @@ async def _used(vault: Vault, subject_id: bytes) -> bool:
     return (await vault.state(Used, f"used/{subject_id.hex()}", Used(0))).version != NEW
 
 
-async def _may_approve(vault: Vault, subject: Subject, person: str, grants: Grants | None) -> None:
+async def _may_approve(core: Core, subject: Subject, person: str, grants: Grants | None) -> None:
+    vault = core.vault
     roles = frozenset().union(*APPROVALS[subject.action])
     if not (await grants_of(vault, person)).value.holds(roles, subject.centre):
         raise Refused("approver_role", "person", action=subject.action)
     if person == await _affected(vault, subject):
         raise Refused("approver_is_affected", "person")
+    if subject.action in ("enrol", "enrol_security"):
+        kept = await vault.credential(subject.object)
+        of_security = kept is not None and (await grants_of(vault, kept.value.person)).value.somewhere(("security_admin",))
+        if of_security != (subject.action == "enrol_security"):  # whose passkey it is says who lets it in
+            raise Refused("approver_role", "subject.action", action=subject.action)
     if grants is not None:
         check_grants(grants)
         if grant_digest(subject.object, grants) != subject.digest:
             raise Refused("subject_differs", "subject.digest")
+    if subject.action == "new_epoch":
+        await _behind(core, subject)
 
 
 async def _affected(vault: Vault, subject: Subject) -> str:
     """The person whom an action of the keeper is about; nobody approves for themselves."""
-    if subject.action in ("enrol", "revoke"):
+    if subject.action in ("enrol", "enrol_security", "revoke"):
         kept = await vault.credential(subject.object)
         if kept is None or kept.value.digest != subject.digest:
             raise Refused("subject_differs", "subject.digest")
@@ -196,10 +213,44 @@ async def _affected(vault: Vault, subject: Subject) -> str:
 # What the keeper does itself ------------------------------------------------------------------------------------------------------------
 
 
-async def _carry_out(vault: Vault, subject: Subject, grants: Grants | None, now: int) -> list[Change]:
+def _told(subject: Subject, change: Change) -> Change:
+    """The leaf of an approval; a new epoch's goes into a log that takes no others."""
+    return replace(change, kind="epoch_leaf") if subject.action == "new_epoch" else change
+
+
+async def _carry_out(core: Core, subject: Subject, grants: Grants | None, now: int, by: Sequence[str]) -> list[Change]:
     if subject.action not in _DOES:
         return []
-    return [*await _DOES[subject.action](vault, subject, grants), vault.put_state(f"used/{subject.id.hex()}", Used(now), NEW)]
+    used = core.vault.put_state(f"used/{subject.id.hex()}", Used(now), NEW)
+    if subject.action == "new_epoch":
+        return [*await _new_epoch(core, subject, now, by), used]
+    return [*await _DOES[subject.action](core.vault, subject, grants), used]
+
+
+async def _behind(core: Core, subject: Subject) -> Frozen:
+    """What a witness has seen beyond this log. Raises Refused where the log may grow, or the approval is of another state of things."""
+    frozen, origin = await core.vault.store.frozen(), (await log_name(core)).value.origin
+    if frozen is None:
+        raise Refused("log_not_behind", "log")
+    if subject.centre != EVERYWHERE or subject.object != next_epoch(origin) or subject.digest != epoch_digest(origin, frozen):
+        raise Refused("subject_differs", "subject.digest")
+    return frozen
+
+
+async def _new_epoch(core: Core, subject: Subject, now: int, by: Sequence[str]) -> list[Change]:
+    """The log goes on under its next name: a notice of what was seen beyond it and who approved, and from now on checkpoints of that name only."""
+    frozen, name = await _behind(core, subject), await log_name(core)
+    seen = [{"address": frozen.place, "size": frozen.seen}]
+    said = {
+        "approved": list(by),
+        "origin": name.value.origin,
+        "seen": seen,
+        "size": frozen.size,
+        "subject": subject.id.hex(),
+        "why": frozen.code,
+    }
+    notice = replace(leaf("epoch_begun", now, **said), kind="epoch", key=(subject.object,))
+    return [notice, core.vault.put_state("log_name", LogName(subject.object), name.version)]
 
 
 async def _set_status(vault: Vault, subject: Subject, needed: tuple[str, ...], status: str) -> list[Change]:
@@ -236,4 +287,12 @@ async def _reset(vault: Vault, subject: Subject, _: Grants | None) -> list[Chang
     return [vault.put_state(f"totp/{subject.object}", replace(kept.value, confirmed=False, secret=vault.chance(20)), kept.version)]
 
 
-_DOES: dict[str, Any] = {"enrol": _enrol, "grant": _grant, "reset_totp": _reset, "reset_totp_expert": _reset, "revoke": _revoke}
+_DOES: dict[str, Any] = {
+    "enrol": _enrol,
+    "enrol_security": _enrol,
+    "grant": _grant,
+    "new_epoch": _new_epoch,
+    "reset_totp": _reset,
+    "reset_totp_expert": _reset,
+    "revoke": _revoke,
+}

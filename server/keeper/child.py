@@ -20,7 +20,8 @@ _TASKS_EACH = 2_000
 class Child:
     """Started when first needed. A task that dies with its process is refused; nothing that it does is durable before the keeper writes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "server.keeper.work", seconds: float = SECONDS) -> None:
+        self._module, self._seconds = module, seconds
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._done = 0
@@ -57,14 +58,14 @@ class Child:
             self._done = 0
             pipe = asyncio.subprocess.PIPE
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "server.keeper.work", stdin=pipe, stdout=pipe, limit=MAX_TASK
+                sys.executable, "-m", self._module, stdin=pipe, stdout=pipe, limit=MAX_TASK
             )
         process = self._process
         if process.stdin is None or process.stdout is None:
             raise Refused("keeper_failed", work)
         self._done += 1
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
                 process.stdin.write(len(data.raw).to_bytes(4, "big") + data.raw)
                 await process.stdin.drain()
                 length = int.from_bytes(await process.stdout.readexactly(4), "big")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -153,6 +154,9 @@ class Keeper:
     async def bootstrap(self, secret: str) -> v.BootstrapGrant:
         return await self.ask(v.Bootstrap(secret))
 
+    async def renew_bootstrap(self) -> v.ConsoleSecret:
+        return await self.ask(v.RenewBootstrap())
+
     async def seal_fields(self, about: str, fields: list[v.Field], not_before: int = 0, least: int = 0) -> None:
         """At most 200 fields together, and at most a frame."""
         await self.ask(v.SealFields(tuple(fields), least, not_before, about))
@@ -171,6 +175,36 @@ class Keeper:
 
     async def blind_index(self, table: str, column: str, value: bytes) -> list[str]:
         return list((await self.ask(v.BlindIndex(column, table, value))).rows)
+
+    async def stage_experts(self, centre: str, staging: str, batch: int, data: str) -> tuple[v.ExpertIndex, ...]:
+        return (await self.ask(v.StageExperts(batch, centre, data, staging))).rows
+
+    async def keep_experts(self, centre: str, staging: str, batch: int, rows: Sequence[str], *, more: bool = False) -> None:
+        await self.ask(v.KeepExperts(batch, centre, more, tuple(rows), staging))
+
+    async def retire_experts(self, centre: str, rows: Sequence[str], staging: str = "") -> None:
+        await self.ask(v.RetireExperts(centre, tuple(rows), staging))
+
+    async def forget_staging(self, centre: str, staging: str) -> None:
+        await self.ask(v.ForgetStaging(centre, staging))
+
+    async def read_cards(self, token: str, login: bytes, centre: str, today: str, rows: Sequence[str]) -> tuple[v.Card, ...]:
+        return (await self.ask(v.ReadCards(centre, login, tuple(rows), today, token))).cards
+
+    async def find_experts(
+        self,
+        token: str,
+        login: bytes,
+        centre: str,
+        today: str,
+        *,
+        query: str = "",
+        profession: str = "",
+        area: str = "",
+        state: str = "",
+        limit: int = 1000,
+    ) -> v.FoundExperts:
+        return await self.ask(v.FindExperts(area, centre, limit, login, profession, query, state, today, token))
 
     async def enrol_totp(self, person: str, token: str = "", login: bytes = _NOBODY) -> str:
         """The secret in base32, to be shown once."""
@@ -195,6 +229,9 @@ class Keeper:
     async def check_passkey(self, challenge: bytes, answer: str, login: bytes) -> str:
         return (await self.ask(v.CheckPasskey(answer, challenge, login))).token
 
+    async def revoke_passkey(self, credential: str, token: str, login: bytes) -> None:
+        await self.ask(v.RevokePasskey(credential, login, token))
+
     async def person_status(self, person: str) -> v.PersonKeys:
         return await self.ask(v.PersonStatus(person))
 
@@ -209,9 +246,6 @@ class Keeper:
 
     async def sign_checkpoint(self, size: int, root: bytes) -> bytes:
         return (await self.ask(v.SignCheckpoint(root, size))).note.encode()
-
-    async def sign_event(self, event: bytes, approved: bytes) -> v.EventSignature:
-        return await self.ask(v.SignEvent(approved, event.decode()))
 
     async def rotate(self, approved: bytes) -> v.KeyStatus:
         return await self.ask(v.Rotate(approved))

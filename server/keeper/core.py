@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from drawing.canonical import dumps
 from drawing.errors import Refused
+from drawing.model import text
 from server.keeper.child import Child
 from server.keeper.keys import Chance
 from server.keeper.passkeys import Site
 from server.keeper.sealed import Opened, SealedRoot, Shares
 from server.keeper.store import Change, KeeperStore
-from server.keeper.vault import Vault
+from server.keeper.vault import Kept, Vault
 from server.keeper.verbs import VERBS, Rate
 
 Clock = Callable[[], int]  # Unix seconds
@@ -33,6 +34,8 @@ class Settings:
     log_origin: str
     peers: Mapping[int, frozenset[str]]
     insecure_demo: bool = False
+    courier_box: bytes = b""  # the courier's public key (X25519): what it may read is sealed to it
+    out: Path | None = None  # where files for supervisors lie until they are fetched; beside the sealed root without it
     rates: Mapping[str, Rate] = field(default_factory=lambda: {each: verb.rate for each, verb in VERBS.items()})
 
 
@@ -81,6 +84,7 @@ class Core:
     clock: Clock
     chance: Chance
     child: Child
+    drawer: Child
     file: SealedRoot
     shares: Shares
     shielded: bool
@@ -88,7 +92,10 @@ class Core:
     opened: Opened | None = field(default=None, repr=False)
     kept_vault: Vault | None = field(default=None, repr=False)
     last_signed: int = 0
+    preparing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    expected: dict[str, int] = field(default_factory=dict)  # records read so far of a draw that is being prepared
     signing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    shelving: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of a library's sum at a time
 
     @property
     def vault(self) -> Vault:
@@ -103,6 +110,18 @@ class Core:
         if self.opened is None:
             raise Refused("service_sealed", "keeper")
         return self.opened
+
+
+@dataclass(frozen=True, slots=True)
+class LogName:
+    """The name under which checkpoints are signed, once it is another than the settings': after a new epoch."""
+
+    origin: Annotated[str, text(200)]
+
+
+async def log_name(core: Core) -> Kept[LogName]:
+    """The log's present name. The key keeps the name of the settings, so that old checkpoints stay checkable with it."""
+    return await core.vault.state(LogName, "log_name", LogName(core.settings.log_origin))
 
 
 def leaf(event: str, now: int, **values: Any) -> Change:

@@ -15,7 +15,23 @@ from typing import Any
 
 from drawing.errors import Refused
 from drawing.model import shape_of
-from server.keeper import approvals, fields, people, rotation, sealed, signing
+from server.keeper import (
+    approvals,
+    drawn,
+    drawn_bidders,
+    drawn_people,
+    drawn_record,
+    draws,
+    fields,
+    figures,
+    holds,
+    library,
+    own,
+    people,
+    rotation,
+    sealed,
+    signing,
+)
 from server.keeper.core import Core
 from server.keeper.frames import Request
 from server.keeper.keys import Keyring, suite_of
@@ -42,10 +58,18 @@ class Keeper:
             "unseal_share": self._unseal_share,
             "seal": self._seal,
             "bootstrap": people.bootstrap,
+            "renew_bootstrap": people.renew_bootstrap,
             "seal_fields": fields.seal_fields,
             "open_fields": fields.open_fields,
             "search_names": fields.search_names,
             "blind_index": fields.blind_index,
+            "stage_experts": library.stage_experts,
+            "keep_experts": library.keep_experts,
+            "connect_expert": own.connect,
+            "retire_experts": library.retire_experts,
+            "forget_staging": library.forget_staging,
+            "read_cards": library.read_cards,
+            "find_experts": library.find_experts,
             "enrol_totp": people.enrol_totp,
             "check_totp": people.check_totp,
             "end_passes": people.end_passes,
@@ -53,12 +77,35 @@ class Keeper:
             "enrol_passkey": people.enrol_passkey,
             "login_challenge": people.login_challenge,
             "check_passkey": people.check_passkey,
+            "revoke_passkey": people.revoke_passkey,
             "person_status": people.person_status,
             "approval_challenge": approvals.challenge_for,
             "approve": approvals.approve,
             "approvals_of": approvals.approvals_of,
             "sign_checkpoint": signing.sign_checkpoint,
-            "sign_event": signing.sign_event,
+            "trust_keys": draws.trust_keys,
+            "draw_begin": draws.begin,
+            "draw_prepare": draws.prepare,
+            "draw_state": draws.state,
+            "draw_feasible": draws.feasible,
+            "draw_next": drawn.next_event,
+            "draw_contributed": drawn.contributed,
+            "draw_sign": drawn.sign,
+            "map_sign": drawn.sign_map,
+            "draw_file": drawn.file,
+            "draw_reply": drawn_people.reply,
+            "draw_link": drawn_people.link,
+            "draw_replies": drawn_people.replies,
+            "draw_notices": drawn_people.notices,
+            "draw_record": drawn_record.record,
+            "draw_box": drawn_bidders.box,
+            "draw_bidders": drawn_bidders.receive,
+            "draw_names": drawn_people.names,
+            "draw_own": own.in_draw,
+            "draw_said": figures.said,
+            "draw_hold": holds.hold,
+            "draw_lift": holds.lift,
+            "draw_destroy": holds.destroy,
             "rotate": self._rotate,
             "key_status": self._key_status,
         }
@@ -98,7 +145,7 @@ class Keeper:
             await vault.write([vault.put_state(_CHECK, _NO_STATUS, 0)])
         self.core.opened, self.core.kept_vault = opened, vault
         self.core.shares = Shares(self.core.file)  # a share that came meanwhile is not kept
-        for role in (signing.LOG, signing.OPERATOR):
+        for role in (signing.LOG, signing.OPERATOR, signing.STAFF):
             await signing.signer(self.core, role)
         if await rotation.unfinished(self.core):
             self._start_rotation()
@@ -110,7 +157,10 @@ class Keeper:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._rotation
             self._rotation = None
-        await self.core.child.close()  # it had keys in its hands
+        for task in list(self.core.preparing.values()):
+            task.cancel()
+        await self.core.drawer.close()
+        await self.core.child.close()  # they had keys in their hands
         self.core.opened = self.core.kept_vault = None
         self.core.shares = Shares(self.core.file)
 

@@ -30,10 +30,11 @@ from nacl.exceptions import CryptoError
 
 from drawing.canonical import TH
 from drawing.errors import Refused
+from server.keeper.rules import ID
 
 Chance = Callable[[int], bytes]  # a number of bytes -> that many random ones
 VERSION = 1
-KEY, ID = 32, 16
+KEY = 32
 PURPOSES = ("index", "kek", "pass", "state")
 _HEAD = 2 + ID
 _MAX = 1 << 20  # bytes of one sealed value
@@ -212,6 +213,41 @@ class Keyring:
         if key_id != purpose_key_id(purpose, generation):
             raise Refused("sealed_value_altered", f"{place.table}/{place.row}/{place.column}")
         return open_envelope(self.purpose(purpose, generation), place, envelope)
+
+
+# Data keys ------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """The key of one object. `not_before`: until then nothing of it opens for anybody; `least`: so many people must have approved it, or more."""
+
+    id: bytes
+    key: Secret
+    object: str
+    not_before: int
+    least: int
+
+
+def object_key_id(name: str) -> bytes:
+    """The id of an object's data key: says nothing about the object to who does not know it."""
+    return TH("lotroom/v1/object", name.encode())[:ID]
+
+
+def wrap(ring: Keyring, key: DataKey, chance: Chance) -> bytes:
+    """A data key as its row holds it."""
+    plain = Secret(key.key.raw + key.not_before.to_bytes(8, "big") + key.least.to_bytes(1, "big") + key.object.encode())
+    return ring.seal("kek", Place("wrapped_key", key.id.hex(), "value"), plain, chance)
+
+
+def unwrap(ring: Keyring, key_id: bytes, envelope: bytes) -> DataKey:
+    """The data key of a row. Raises Refused where the row is not this key's."""
+    plain = Secret(ring.open("kek", Place("wrapped_key", key_id.hex(), "value"), envelope))
+    name = plain.raw[KEY + 9 :].decode()
+    if object_key_id(name) != key_id:
+        raise Refused("sealed_value_altered", f"wrapped_key/{key_id.hex()}")
+    not_before, least = int.from_bytes(plain.raw[KEY : KEY + 8], "big"), plain.raw[KEY + 8]
+    return DataKey(key_id, Secret(plain.raw[:KEY]), name, not_before, least)
 
 
 def blind(key: Secret, generation: int, table: str, column: str, value: bytes) -> bytes:

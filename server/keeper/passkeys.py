@@ -25,10 +25,10 @@ from webauthn.helpers.structs import AttestationFormat
 from drawing.canonical import TH
 from drawing.errors import Refused
 from drawing.model import choice, flag, hexes, text, time, whole, word
+from server.keeper.rules import MAX_ANSWER, STATUSES
 
 ALGORITHMS = (COSEAlgorithmIdentifier.EDDSA, COSEAlgorithmIdentifier.ECDSA_SHA_256)
-MAX_ANSWER = 16_384
-WAITING, ACTIVE, REVOKED = STATUSES = ("waiting", "active", "revoked")
+WAITING, ACTIVE, REVOKED = STATUSES
 _UP, _UV, _BE, _BS, _AT = 0x01, 0x04, 0x08, 0x10, 0x40
 
 

@@ -17,11 +17,11 @@ from typing import Annotated
 from drawing.canonical import TH
 from drawing.errors import Refused
 from drawing.model import choice, digest, flag, hexes, many, text, time, whole
-from server.keeper import passkeys
+from server.keeper import passkeys, sealed
 from server.keeper.core import Core, Open, leaf
-from server.keeper.keys import ID
-from server.keeper.passkeys import ACTIVE, Credential
-from server.keeper.rules import ADMINS, EVERYWHERE, Grant, Grants
+from server.keeper.passkeys import ACTIVE, REVOKED, Credential
+from server.keeper.rules import ADMINS, EVERYWHERE, ID, PASSKEY_ROLES, Grant, Grants
+from server.keeper.sealed import BOOTSTRAP_SECONDS as SECRET_SECONDS
 from server.keeper.sealed import bootstrap_digest
 from server.keeper.store import NEW, Change
 from server.keeper.vault import Kept, Vault
@@ -31,6 +31,7 @@ from server.keeper.verbs import (
     Challenge,
     CheckPasskey,
     CheckTotp,
+    ConsoleSecret,
     Done,
     EndPasses,
     Enrolled,
@@ -42,13 +43,14 @@ from server.keeper.verbs import (
     Passed,
     PersonKeys,
     PersonStatus,
+    RenewBootstrap,
+    RevokePasskey,
     TotpSecret,
 )
 
 STEP, SECRET_BYTES = 30, 20
 FREE_FAILS, FIRST_WAIT, LONGEST_WAIT = 5, 15, 3600
 BOOTSTRAP_SECONDS = 30 * 60  # three people enrol, one after the other
-PASSKEY_ROLES = (*ADMINS, "supervisor")  # a code is not enough for these
 MOST_PASSKEYS = 16
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 _NOBODY = bytes(32)
@@ -73,6 +75,13 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """How many passkeys a person has given up."""
+
+    count: Annotated[int, whole(0, 1 << 30)]
+
+
+@dataclass(frozen=True, slots=True)
 class Since:
     """Passes given at or before this time are worth nothing."""
 
@@ -90,6 +99,7 @@ class Beginning:
 
 NO_TOTP = Totp(False, 0, 0, 0, bytes(SECRET_BYTES))
 NO_GRANTS = Grants(())
+NOT_BEGUN = Beginning((), _NOBODY, 0)
 
 
 def code_at(secret: bytes, step: int) -> str:
@@ -109,6 +119,12 @@ async def passkeys_of(vault: Vault, person: str) -> list[Credential]:
     return [each.value for each in found if each is not None and each.value.person == person]
 
 
+async def vouched_for(vault: Vault, person: str) -> bool:
+    """Whether anybody but the web process says that there is such a person: an approved passkey, or a role that two people gave."""
+    held = (await grants_of(vault, person)).value.grants
+    return bool(held) or any(each.status == ACTIVE for each in await passkeys_of(vault, person))
+
+
 # One-time codes -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -118,7 +134,7 @@ async def enrol_totp(core: Core, ask: EnrolTotp) -> TotpSecret:
     kept = await vault.state(Totp, name, NO_TOTP)
     if kept.value.confirmed:
         raise Refused("totp_enrolled", "person")
-    if (await grants_of(vault, ask.person)).value.grants or any(each.status == ACTIVE for each in await passkeys_of(vault, ask.person)):
+    if await vouched_for(vault, ask.person):
         shown = await person_of_pass(core, ask.token, ask.login)
         if shown != ask.person:
             raise Refused("pass_refused", "pass")
@@ -247,6 +263,26 @@ async def check_passkey(core: Core, ask: CheckPasskey) -> Passed:
     return Passed(core.vault.make_pass(asked.person, "passkey", ask.login, now))
 
 
+async def revoke_passkey(core: Core, ask: RevokePasskey) -> Done:
+    """A person gives up a passkey of their own. The last one of somebody whose roles ask for a passkey stays."""
+    vault, now = core.vault, core.clock()
+    person = await person_of_pass(core, ask.token, ask.login)
+    kept = await vault.credential(ask.credential)
+    if kept is None or kept.value.person != person or kept.value.status == REVOKED:
+        raise Refused("passkey_refused", "passkey", why="credential")
+    tally = await vault.state(Given, f"revoked/{person}", Given(0))
+    left = [each for each in await passkeys_of(vault, person) if each.status == ACTIVE and each.key != ask.credential]
+    if not left and (await grants_of(vault, person)).value.somewhere(PASSKEY_ROLES):
+        raise Refused("last_passkey", "passkey")
+    # Two at once, each the other's last: the second to write loses this row.
+    await vault.write([
+        vault.put_credential(replace(kept.value, status=REVOKED), kept.version),
+        vault.put_state(f"revoked/{person}", Given(tally.value.count + 1), tally.version),
+        leaf("revoked", now, credential=kept.value.key, person=person),
+    ])  # fmt: skip
+    return Done()
+
+
 async def asserted(core: Core, answer: str, challenge: bytes, person: str) -> tuple[Credential, Change]:
     """The person's active passkey that answered, and the change of its count, to be written with what was proved. Raises Refused."""
     kept = await core.vault.credential(passkeys.credential_key(passkeys.claimed_id(answer)))
@@ -274,17 +310,36 @@ async def bootstrap(core: Core, ask: Bootstrap) -> BootstrapGrant:
     vault, now, root = core.vault, core.clock(), core.root
     if not hmac.compare_digest(bootstrap_digest(ask.secret), root.bootstrap) or now >= root.bootstrap_until:
         raise Refused("bootstrap_refused", "bootstrap")
+    kept = await vault.state(Beginning, "bootstrap", NOT_BEGUN)
+    if kept.value != NOT_BEGUN:
+        raise Refused("bootstrap_refused", "bootstrap")
     grant = vault.chance(ID)
     value = Beginning((), TH("lotroom/v1/bootstrap-grant", grant), now + BOOTSTRAP_SECONDS)
     try:
-        await vault.write([vault.put_state("bootstrap", value, NEW), leaf("bootstrap", now)])
+        await vault.write([vault.put_state("bootstrap", value, kept.version), leaf("bootstrap", now)])
     except Refused as lost:
         raise Refused("bootstrap_refused", "bootstrap") if lost.code == "stale" else lost from None
     return BootstrapGrant(grant, ADMINS, value.until)
 
 
+async def renew_bootstrap(core: Core, _: RenewBootstrap) -> ConsoleSecret:
+    """The console's secret anew, for whoever was too late with it. Raises Refused("bootstrap_over") once an administrator is enrolled."""
+    vault, now = core.vault, core.clock()
+    kept = await vault.state(Beginning, "bootstrap", NOT_BEGUN)
+    if kept.value.done:
+        raise Refused("bootstrap_over", "bootstrap")
+    console = vault.chance(16).hex()
+    # First the row: if we crash before the file is written, the secret before is still the one, and may be used after all.
+    await vault.write([vault.put_state("bootstrap", NOT_BEGUN, kept.version), leaf("bootstrap_renewed", now)])
+    until = now + SECRET_SECONDS
+    opened = sealed.reseal(replace(core.root, bootstrap=bootstrap_digest(console), bootstrap_until=until), core.root.roots, vault.chance)
+    sealed.write_sealed(opened.file, core.settings.sealed_root, new=False)
+    core.opened, core.file = opened, opened.file
+    return ConsoleSecret(console, until)
+
+
 async def _beginning(core: Core, grant: bytes, role: str) -> Kept[Beginning]:
-    kept = await core.vault.state(Beginning, "bootstrap", Beginning((), _NOBODY, 0))
+    kept = await core.vault.state(Beginning, "bootstrap", NOT_BEGUN)
     right = hmac.compare_digest(TH("lotroom/v1/bootstrap-grant", grant), kept.value.grant) and core.clock() < kept.value.until
     if not right or role not in ADMINS or role in kept.value.done:
         raise Refused("bootstrap_refused", "bootstrap")

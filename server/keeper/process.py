@@ -1,6 +1,6 @@
 """The keeper's process: a Unix socket that only its own user reaches, frames in, frames out, a clean stop.
 
-    python -m server.keeper.process --socket FOLDER/keeper.sock --store FILE --sealed FILE --rp-id NAME --origin URL --log-origin NAME
+    python -m server.keeper.process --socket FOLDER/keeper.sock --database URL --sealed FILE --rp-id NAME --origin URL --log-origin NAME
 
 The socket's folder is 0700 and the socket 0600; every connection is asked for its user by the kernel (SO_PEERCRED) and closed where that user
 has no part here. A frame that is none ends its connection, and nothing else. SIGTERM and SIGINT: no new connection, open calls get five
@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import pwd
 import secrets
 import signal
 import socket
@@ -28,9 +29,11 @@ from drawing.errors import Refused
 from server.keeper import sealed
 from server.keeper.child import Child
 from server.keeper.core import Clock, Core, Settings
+from server.keeper.database import DatabaseStore
 from server.keeper.frames import Request, answer_frames, read_frame, refusal_frame, request_of
 from server.keeper.keeper import Keeper, log, safe_trace
 from server.keeper.passkeys import Site
+from server.keeper.publishing import publish
 from server.keeper.sealed import Shares
 from server.keeper.shield import shield
 from server.keeper.store import FileStore
@@ -39,16 +42,19 @@ from server.keeper.verbs import CALLERS
 MOST_CONNECTIONS = 200
 MOST_CALLS = 64  # open calls of one connection: a caller that sends more waits in its own buffer
 STOP_SECONDS = 5
-LAST_WORDS_SECONDS = 5
+DRAWING_SECONDS = 900  # the longest fit of a large request takes a minute or two
+LAST_WORDS_SECONDS = 1
+_TRIES = 6  # of 10 seconds each, which is how long the store looks for its database
+_FIRST_HANDED = 3  # SD_LISTEN_FDS_START
 _PEER = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a keeper listens and what it keeps its rows in."""
+    """Where a keeper listens and what it keeps its rows in: the service's database by its address, or a file of its own."""
 
     socket: Path
-    store: Path
+    store: Path | str
 
 
 class Door:
@@ -177,45 +183,89 @@ def listening_socket(path: Path) -> socket.socket:
     return made
 
 
+def activated_socket() -> socket.socket | None:
+    """The socket that systemd listens on for us (sd_listen_fds(3)): its folder, owner and mode are its unit's. None where there is none.
+
+    Raises Refused where it is not one Unix stream socket.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    if os.environ.get("LISTEN_FDS") != "1":
+        raise Refused("cannot_read", "LISTEN_FDS", why="not one socket")
+    made = socket.socket(fileno=_FIRST_HANDED)
+    if (made.family, made.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
+        raise Refused("cannot_read", "LISTEN_FDS", why="not a Unix stream socket")
+    made.set_inheritable(False)
+    made.setblocking(False)
+    return made
+
+
 async def serve(settings: Settings, place: Place, clock: Clock, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
     """Until `stop` is set. Raises Refused where the keeper cannot begin: bad sealed file, store, socket."""
     shielded = shield()
     file = sealed.read_sealed(settings.sealed_root)
     if file.demo and not settings.insecure_demo:
         raise Refused("demo_root", settings.sealed_root.name)
-    made = listening_socket(place.socket)  # first: two keepers over one store would each believe to be the only one
-    store = await FileStore.open(place.store)
-    core = Core(settings, store, clock, secrets.token_bytes, Child(), file, Shares(file), shielded)
+    handed = activated_socket()
+    made = handed or listening_socket(place.socket)  # first: two keepers over one store would each believe to be the only one
+    store = await _open_store(place.store, clock)
+    core = Core(
+        settings, store, clock, secrets.token_bytes, Child(), Child("server.drawer.tasks", DRAWING_SECONDS), file, Shares(file), shielded
+    )
     keeper = Keeper(core, time.monotonic)
     door = Door(keeper)
     try:
         if file.demo:
             await keeper.unseal(sealed.open_demo(file))
         server = await asyncio.start_unix_server(door, sock=made)
+        publishing = asyncio.create_task(publish(core, store)) if isinstance(store, DatabaseStore) else None
         ready()
         await stop.wait()
+        if publishing is not None:
+            publishing.cancel()
+            await asyncio.wait([publishing])
         server.close()
         await door.close()
     finally:
         await keeper.close()
         await store.close()
-        with contextlib.suppress(FileNotFoundError):
-            place.socket.unlink()
+        if handed is None:
+            with contextlib.suppress(FileNotFoundError):
+                place.socket.unlink()
+
+
+async def _open_store(where: Path | str, clock: Clock) -> FileStore | DatabaseStore:
+    """A database that is away is waited for, up to a minute: it may start at the same time as we do."""
+    if isinstance(where, Path):
+        return await FileStore.open(where)
+    for attempt in range(_TRIES):
+        try:
+            return await DatabaseStore.open(where, clock)
+        except Refused as wrong:
+            if wrong.code != "store_unavailable" or attempt == _TRIES - 1:
+                raise
+    raise AssertionError
 
 
 def peer_text(text: str) -> tuple[int, frozenset[str]]:
-    """`1000=web,courier`. Raises ValueError."""
-    uid, _, roles = text.partition("=")
+    """`1000=web,courier` or `lotroom-web=web`. Raises ValueError and, for a user whom this machine does not know, Refused."""
+    user, _, roles = text.partition("=")
     names = frozenset(roles.split(","))
     if not names <= set(CALLERS):
         raise ValueError(text)
-    return int(uid), names
+    try:
+        return int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid, names
+    except KeyError:
+        raise Refused("unknown_system_user", user) from None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="lotroom-keeper", description="Holds the keys of a lotroom service")
-    for each in ("socket", "store", "sealed"):
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--store", type=Path, help="a SQLite file of the keeper's own, without the service's log")
+    where.add_argument("--database", help="the service's database, under the keeper's role")
+    for each in ("socket", "sealed"):
         parser.add_argument(f"--{each}", type=Path, required=True)
     for each in ("rp-id", "log-origin"):
         parser.add_argument(f"--{each}", required=True)
@@ -228,7 +278,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     peers = dict(given.peer) or {os.geteuid(): frozenset(CALLERS)}
     settings = Settings(given.sealed, Site(given.rp_id, tuple(given.origin)), given.log_origin, peers, given.insecure_demo)
-    return run(settings, Place(given.socket, given.store), lambda: int(time.time()))
+    return run(settings, Place(given.socket, given.database or given.store), lambda: int(time.time()))
 
 
 def run(settings: Settings, place: Place, clock: Clock) -> int:

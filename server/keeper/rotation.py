@@ -22,10 +22,11 @@ from server.keeper import anchor, keys, sealed
 from server.keeper.approvals import use
 from server.keeper.core import Core, leaf
 from server.keeper.keys import KEY, Keyring, Secret, suite_of
-from server.keeper.signing import LOG, OPERATOR, last_tree, signer
+from server.keeper.library_work import ring_to_json
+from server.keeper.rules import EVERYWHERE
+from server.keeper.signing import LOG, OPERATOR, STAFF, last_tree, signer
 from server.keeper.store import Change, Row
 from server.keeper.verbs import KeyStatus, Rotate
-from server.keeper.work import ring_to_json
 
 PAGE = 500
 ROOT = "root"  # the object of an approval to rotate
@@ -51,7 +52,7 @@ async def begin(core: Core, ask: Rotate) -> None:
     kept = await vault.state(Rotation, "rotation", NONE)
     if kept.value.stage or len(core.root.roots) > 1:
         raise Refused("rotation_runs", "rotate")
-    used = await use(core, ask.approved, "rotate", ROOT)
+    used = await use(core, ask.approved, "rotate", ROOT, EVERYWHERE)
     to = vault.ring.newest + 1
     await vault.write([used, vault.put_state("rotation", Rotation(0, "asked", to), kept.version), leaf("rotating", core.clock(), to=to)])
     step("asked")
@@ -94,11 +95,11 @@ async def run(core: Core, running: Callable[[], Sequence[asyncio.Task[None]]]) -
 async def key_status(core: Core) -> KeyStatus:
     """Public keys, the generation, how far a rotation is, and the size of the last signed tree."""
     kept = (await core.vault.state(Rotation, "rotation", NONE)).value
-    log, operator = await signer(core, LOG), await signer(core, OPERATOR)
+    log, operator, staff = [(await signer(core, each)).vkey for each in (LOG, OPERATOR, STAFF)]
     stage = kept.stage or ("finishing" if len(core.root.roots) > 1 else "")
     tree, _ = await last_tree(core.vault)
     ring = core.vault.ring
-    return KeyStatus(ring.generations, str(log.vkey), str(operator.vkey), kept.rotated, tree.size, stage, ring.suite.id)
+    return KeyStatus(ring.generations, str(log), str(operator), kept.rotated, tree.size, str(staff), stage, ring.suite.id)
 
 
 def _two_roots(core: Core) -> None:

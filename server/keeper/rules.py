@@ -15,6 +15,10 @@ from drawing.canonical import TH, dumps
 from drawing.errors import Refused
 from drawing.model import choice, digest, many, nested, shape_of, text, time, word
 
+ID = 16  # bytes of a key's id
+MAX_ANSWER = 16_384  # bytes of what a browser says of a passkey
+STATUSES = ("waiting", "active", "revoked")  # of a passkey
+
 ADMINS = ("system_admin", "security_admin", "audit_admin")
 ROLES = (
     *ADMINS,
@@ -30,6 +34,7 @@ ROLES = (
     "supervisor",
     "technician",
 )
+PASSKEY_ROLES = (*ADMINS, "approver", "key_custodian", "supervisor")  # a code is not enough for these; auth.model has the same
 EVERYWHERE = "all"  # a centre's name in a grant: it holds in every centre
 thing = text(120, r"[A-Za-z0-9][A-Za-z0-9._:/-]*")  # kind:centre:id with ids of 32 digits is longer than a word
 MAX_APPROVAL_SECONDS = 30 * 86_400
@@ -42,19 +47,29 @@ _WATCHES = frozenset({"supervisor"})
 # action -> for each approval needed, the roles of which its person holds one; every approval is by another person
 APPROVALS: Mapping[str, tuple[frozenset[str], ...]] = {
     "abandon": (_DECIDES, _WATCHES),
+    "bind": (_SECURITY, _OTHER_ADMIN),
+    "answer": (_DECIDES, _DECIDES | _WATCHES),
     "commit": (_DECIDES, _WATCHES),
+    "connect": (frozenset({"approver"}), _WATCHES),
     "enrol": (_SECURITY,),
+    "enrol_security": (frozenset({"system_admin"}), frozenset({"audit_admin"})),  # nobody lets in their own
     "export": (frozenset({"approver", "archivist"}), frozenset({"audit_admin", "supervisor"})),
     "grant": (_SECURITY, _OTHER_ADMIN),
-    "new_epoch": (frozenset({"system_admin"}), frozenset({"audit_admin", "security_admin"})),
+    "key_list": (_SECURITY, _WATCHES),
+    "library": (frozenset({"approver"}), _WATCHES),
+    "lift": (frozenset({"approver"}), _WATCHES),
+    "new_epoch": (_SECURITY, frozenset({"audit_admin"})),  # a system administrator asks
     "release": (_WATCHES, frozenset({"approver", "supervisor"})),
     "reset_totp": (_SECURITY, _OTHER_ADMIN),
     "reset_totp_expert": (frozenset({"site_host"}), _WATCHES),
+    "resume": (_SECURITY, _OTHER_ADMIN),
     "retention": (frozenset({"archivist"}), frozenset({"audit_admin"})),
     "revoke": (_SECURITY,),
     "roll_back": (frozenset({"system_admin"}), frozenset({"audit_admin"})),
     "rotate": (_SECURITY, frozenset({"key_custodian", "system_admin"})),
-    "unseal": (_WATCHES, _WATCHES),
+    "stand_in": (_WATCHES,),
+    "token": (_SECURITY, frozenset({"audit_admin", "supervisor"})),
+    "unseal": (_WATCHES, frozenset({"approver", "supervisor"})),  # and supervisors sign it with keys of their own
     "widen": (_DECIDES, _WATCHES),
 }
 
@@ -70,22 +85,23 @@ class Kind:
 
 OBJECTS: Mapping[str, Kind] = {
     "draw": Kind(frozenset({"approver", "archivist", "draw_clerk", "supervisor"}), action="unseal"),
+    "expert": Kind(frozenset({"archivist", "draw_clerk", "supervisor"}), own=True),
     "names": Kind(frozenset({"approver", "archivist", "draw_clerk", "security_admin", "site_host", "supervisor"})),
     "person": Kind(frozenset({"archivist", "draw_clerk", "security_admin", "site_host", "supervisor"}), own=True),
+    "staging": Kind(frozenset({"draw_clerk"})),  # rows of a sheet that are not right yet
     "room": Kind(frozenset({"archivist", "site_host", "supervisor"})),
     "session": Kind(frozenset({"approver", "archivist", "supervisor"}), action="release"),
 }
 
-# Events that the operator's key signs (drawing.signers), and the action that must have been approved for the draw before.
-SIGNED_EVENTS: Mapping[str, str] = {
-    "answers": "commit",
-    "contributed": "commit",
-    "notified": "commit",
-    "replaced": "commit",
-    "result": "commit",
-    "round_contributed": "commit",
-    "screened": "commit",
-    "stepped_in": "commit",
+# What the staff's key signs, and the action that must have been approved before; "" where a clerk alone may ask for it.
+STAFF_SIGNS: Mapping[str, str] = {
+    "opened": "",
+    "committed": "commit",
+    "extended": "widen",
+    "appointed": "widen",
+    "closed": "commit",
+    "abandoned": "abandon",
+    "answers": "answer",
 }
 
 

@@ -28,7 +28,8 @@ from drawing.canonical import TH, dumps, loads
 from drawing.errors import Refused
 from drawing.model import digest, hexes, many, nested, shape_of, text, time, unicode_text, whole
 from server.files import read_bounded, write_new, write_whole
-from server.keeper.keys import ID, KEY, Chance, Place, Secret, open_envelope, seal, suite_of
+from server.keeper.keys import KEY, Chance, Place, Secret, open_envelope, seal, suite_of
+from server.keeper.rules import ID
 
 FORMAT = "lotroom-sealed-root/1"
 MAX_CUSTODIANS = 16  # SLIP-39's own bound

@@ -1,4 +1,4 @@
-"""What the keeper signs: checkpoints that extend the last one it signed, and a draw's events that its own rules allow.
+"""The keeper's own keys, and the checkpoints that it signs: those that extend the last one.
 
 The keeper keeps the size, the root and the frontier of the last tree it signed (the roots of the full subtrees, largest first). It reads the
 new leaves itself and computes the new root from the frontier on: what it signs extends what it signed, whatever anybody claims. Once in the
@@ -13,22 +13,18 @@ from typing import Annotated, Protocol
 from nacl.signing import SigningKey
 
 from drawing import merkle
-from drawing.canonical import TH, loads
 from drawing.errors import Refused
-from drawing.events import read_event
 from drawing.model import digest, many, whole
 from drawing.note import ED25519, Checkpoint, VKey, sign_note
-from server.keeper.approvals import approved
-from server.keeper.core import Core
+from server.keeper.core import Core, log_name
 from server.keeper.keys import Secret
-from server.keeper.rules import SIGNED_EVENTS
 from server.keeper.store import Change
 from server.keeper.vault import Vault
-from server.keeper.verbs import EventSignature, SignCheckpoint, Signed, SignEvent
+from server.keeper.verbs import SignCheckpoint, Signed
 from server.storage.frontier import Frontier
 
 _PAGE = 500
-LOG, OPERATOR = "log", "operator"
+LOG, OPERATOR, STAFF = "log", "operator", "staff"
 
 
 class Signer(Protocol):
@@ -59,7 +55,7 @@ class SeedSigner:
 
 
 async def signer(core: Core, role: str) -> Signer:
-    """The log's key is named by the log's origin, the operator's below it."""
+    """The log's key is named by the log's origin, the operator's and the staff's below it."""
     name = core.settings.log_origin + ("" if role == LOG else f"/{role}")
     return SeedSigner(name, (await core.vault.make_data_key(f"sign:{role}")).key)
 
@@ -91,7 +87,10 @@ async def last_tree(vault: Vault) -> tuple[Tree, int]:
 
 
 async def sign_checkpoint(core: Core, ask: SignCheckpoint) -> Signed:
-    """Raises Refused: checkpoint_shrinks, log_too_short, checkpoint_does_not_extend, log_rolled_back, log_altered."""
+    """Raises Refused: checkpoint_shrinks, log_too_short, checkpoint_does_not_extend, log_rolled_back, log_altered.
+
+    Where a witness has seen more than this log, the store refuses the checkpoint (storage.frozen), and nobody gets to see it.
+    """
     async with core.signing:
         vault = core.vault
         tree, version = await last_tree(vault)
@@ -107,7 +106,8 @@ async def sign_checkpoint(core: Core, ask: SignCheckpoint) -> Signed:
         if frontier.root != ask.root:
             raise Refused("checkpoint_does_not_extend", "root", size=ask.size, signed=tree.size)
         key = await signer(core, LOG)
-        note = sign_note(Checkpoint(core.settings.log_origin, ask.size, ask.root).text(), key.vkey, key.sign)
+        origin = (await log_name(core)).value.origin
+        note = sign_note(Checkpoint(origin, ask.size, ask.root).text(), key.vkey, key.sign)
         changes = [vault.put_state("log", Tree(frontier.hashes, ask.root, ask.size), version)]
         changes.append(Change("checkpoint", (f"{ask.size:016d}",), note))
         # If we crash before this returns, the note was never seen; after it, nothing shorter or other is signed again.
@@ -123,37 +123,3 @@ async def _grow_from_store(vault: Vault, frontier: Frontier, end: int) -> Fronti
             raise Refused("log_too_short", "log", size=frontier.size, wanted=end)
         frontier, _ = frontier.append([merkle.leaf_hash(each) for each in leaves])
     return frontier
-
-
-# Events ---------------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SignedUpTo:
-    """The last event of a draw that the operator's key signed, and under which approval."""
-
-    approved: Annotated[bytes, digest]
-    payload: Annotated[bytes, digest]
-    seq: Annotated[int, whole(0, 1 << 31)]
-
-
-def draw_object(project: bytes, attempt: int) -> str:
-    """The object of approvals about one attempt of a draw."""
-    return "attempt:" + TH("lotroom/v1/attempt", project, attempt.to_bytes(8, "big"))[:16].hex()
-
-
-async def sign_event(core: Core, ask: SignEvent) -> EventSignature:
-    """The operator's signature over an event, once its attempt was approved. Raises Refused for other kinds, and for a second event of one place."""
-    event = read_event(loads(ask.event.encode(), place="event"), "event")
-    if event.sigs or event.type not in SIGNED_EVENTS:
-        raise Refused("event_not_signed_here", "event", type=event.type)
-    vault, about = core.vault, draw_object(event.head.project, event.head.attempt)
-    payload = TH("lotroom/v1/signed-event", event.payload)
-    kept = await vault.state(SignedUpTo, f"signed/{about}", SignedUpTo(bytes(32), bytes(32), 0))
-    if kept.value.approved != ask.approved:  # an approval that was used for this attempt stays good for it
-        await approved(core, ask.approved, SIGNED_EVENTS[event.type], about)
-    if event.head.seq < kept.value.seq or (event.head.seq == kept.value.seq and kept.version and payload != kept.value.payload):
-        raise Refused("event_signed_otherwise", "event", seq=event.head.seq)
-    await vault.write([vault.put_state(f"signed/{about}", SignedUpTo(ask.approved, payload, event.head.seq), kept.version)])
-    key = await signer(core, OPERATOR)
-    return EventSignature(key.vkey.name, key.sign(event.payload))

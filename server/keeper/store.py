@@ -11,6 +11,8 @@ they come here. `write` is all or nothing and a change may say which version it 
     key         key id                  a data key, envelope under `kek`
     checkpoint  size                    a signed note
     leaf        (none)                  appended to the log
+    epoch_leaf  (none)                  the same, also to a frozen one
+    epoch       the log's new name      a notice, and the log goes on under the name
 
 A leaf goes into the log in the same transaction as what it speaks of. In the SQLite file the log is a table of its own; in the service's
 database it is the service's log.
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import Final, Protocol, Self, TypeVar
 
 from drawing.errors import Refused
+from server.storage.frozen import Frozen
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -71,6 +74,12 @@ class KeeperStore(Protocol):
 
     async def leaves(self, start: int, end: int) -> list[bytes]:
         """The log's leaves from `start` up to before `end`, fewer where the log is shorter."""
+
+    async def frozen(self) -> Frozen | None:
+        """Why nothing may be appended to the log, where that is so."""
+
+    async def events(self, project: bytes) -> list[bytes]:
+        """The leaves of a project's draw, in order."""
 
 
 _SCHEMA = """
@@ -149,6 +158,14 @@ class FileStore:
         sql = "SELECT leaf FROM log_leaf WHERE id > ? AND id <= ? ORDER BY id"
         return await self._run(lambda: [leaf for (leaf,) in self._db.execute(sql, (start, end))])
 
+    async def frozen(self) -> None:
+        """A log of the keeper's own has no witnesses."""
+
+    async def events(self, project: bytes) -> list[bytes]:
+        marks = f'"project":"{project.hex()}"'.encode(), b'"v":"draw/v1"'
+        sql = "SELECT leaf FROM log_leaf WHERE instr(leaf, ?) AND instr(leaf, ?) ORDER BY id"
+        return await self._run(lambda: [leaf for (leaf,) in self._db.execute(sql, marks)])
+
     def _one(self, kind: str, key: Key) -> Row | None:
         table, columns = _TABLES[kind]
         sql = f"SELECT value, version FROM {table} WHERE {' AND '.join(f'{name} = ?' for name in columns)}"  # noqa: S608 - names are of the table above
@@ -167,7 +184,7 @@ class FileStore:
             raise
 
     def _apply(self, change: Change) -> None:
-        if change.kind == "leaf":
+        if change.kind in ("leaf", "epoch_leaf", "epoch"):
             self._db.execute("INSERT INTO log_leaf (leaf) VALUES (?)", (change.value,))
             return
         table, columns = _TABLES[change.kind]

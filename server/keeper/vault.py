@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from drawing.canonical import TH, dumps, loads
+from drawing.canonical import dumps, loads
 from drawing.errors import Refused
 from drawing.model import shape_of
-from server.keeper import anchor
+from server.keeper import anchor, keys
 from server.keeper.anchor import Anchor
-from server.keeper.keys import ID, KEY, Chance, Keyring, Place, Secret
+from server.keeper.keys import KEY, Chance, DataKey, Keyring, Place, Secret, object_key_id
 from server.keeper.passkeys import Credential
 from server.keeper.store import NEW, Change, KeeperStore, Key, Row
 
@@ -39,17 +39,6 @@ class Kept(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class DataKey:
-    """The key of one object. `not_before`: until then nothing of it opens for anybody; `least`: so many people must have approved it, or more."""
-
-    id: bytes
-    key: Secret
-    object: str
-    not_before: int
-    least: int
-
-
-@dataclass(frozen=True, slots=True)
 class Pass:
     """Whom the keeper itself saw prove who they are, how, for which login, and when."""
 
@@ -58,11 +47,6 @@ class Pass:
     login: bytes
     at: int
     until: int
-
-
-def object_key_id(name: str) -> bytes:
-    """The id of an object's data key: says nothing about the object to who does not know it."""
-    return TH("lotroom/v1/object", name.encode())[:ID]
 
 
 class Vault:
@@ -145,6 +129,12 @@ class Vault:
                 raise Refused("keeper_rows_altered", f"{kind}/{'/'.join(key)}")
             return row
 
+    async def rows(self, kind: str, keys: Sequence[Key]) -> list[Row | None]:
+        """As `row`, of many."""
+        found = await self.store.read(kind, keys)
+        same = [self._anchor is not None and self._anchor.fits(kind, key, row) for key, row in zip(keys, found, strict=True)]
+        return [row if fits else await self.row(kind, key) for key, row, fits in zip(keys, found, same, strict=True)]
+
     async def scan(self, kind: str, prefix: Key, after: Key, limit: int) -> list[Row]:
         """As the store's, of rows that are as the keeper last wrote them."""
         rows = await self.store.scan(kind, prefix, after, limit)
@@ -220,17 +210,15 @@ class Vault:
             return self._keep(made)
         raise Refused("stale", "key")
 
+    def forget(self, key_id: bytes) -> None:
+        """Out of memory, before its row is destroyed."""
+        self._data_keys.pop(key_id, None)
+
     def wrap(self, key: DataKey) -> bytes:
-        plain = Secret(key.key.raw + key.not_before.to_bytes(8, "big") + key.least.to_bytes(1, "big") + key.object.encode())
-        return self.ring.seal("kek", Place("wrapped_key", key.id.hex(), "value"), plain, self.chance)
+        return keys.wrap(self.ring, key, self.chance)
 
     def unwrap(self, key_id: bytes, envelope: bytes) -> DataKey:
-        plain = Secret(self.ring.open("kek", Place("wrapped_key", key_id.hex(), "value"), envelope))
-        name = plain.raw[KEY + 9 :].decode()
-        if object_key_id(name) != key_id:
-            raise Refused("sealed_value_altered", f"wrapped_key/{key_id.hex()}")
-        not_before, least = int.from_bytes(plain.raw[KEY : KEY + 8], "big"), plain.raw[KEY + 8]
-        return DataKey(key_id, Secret(plain.raw[:KEY]), name, not_before, least)
+        return keys.unwrap(self.ring, key_id, envelope)
 
     def _keep(self, key: DataKey) -> DataKey:
         if len(self._data_keys) >= MAX_CACHED:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
-from drawing.model import Shape, choice, digest, flag, hexes, many, name, nested, optional, shape_of, text, time, unicode_text, whole, word
-from server.keeper.keys import ID
-from server.keeper.passkeys import MAX_ANSWER, STATUSES
-from server.keeper.rules import ROLES, Grants, Subject, thing
+from drawing.model import Shape, choice, digest, flag, hexes, many, nested, optional, shape_of, text, time, unicode_text, whole, word
+from server.keeper.asking import ALL, CALLERS, WEB, Ask, Done, Rate, Verb
+from server.keeper.draw_verbs import DRAW_VERBS
+from server.keeper.rules import ID, MAX_ANSWER, ROLES, STATUSES, Grants, Subject, thing
 
-R = TypeVar("R")
+__all__ = ["CALLERS", "Ask", "Done", "Rate", "Verb"]  # names that others import from here
 MOST_FIELDS = 200
 MOST_VALUE = 8_192  # bytes of one sealed value
 
@@ -26,17 +26,6 @@ _row_ids = many(word, 0, 1000)
 _token = text(400)
 _answer = unicode_text(MAX_ANSWER)
 _plain = Shape(lambda value, place: unicode_text(4096).read(value, place) if value != "" else "", lambda value: value)
-
-
-class Ask(Generic[R]):
-    """Parameters of a verb whose answer is an R."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Nothing to say but that it happened."""
 
 
 # The service's state --------------------------------------------------------------------------------------------------------------------
@@ -80,6 +69,19 @@ class Bootstrap(Ask["BootstrapGrant"]):
 class BootstrapGrant:
     grant: Annotated[bytes, hexes(ID)] = field(repr=False)
     missing: Annotated[tuple[str, ...], many(choice(*ROLES), 0, 3)]
+    until: Annotated[int, time]
+
+
+@dataclass(frozen=True, slots=True)
+class RenewBootstrap(Ask["ConsoleSecret"]):
+    """A fresh one-time secret, as long as no administrator is enrolled; the one before is worth nothing from then on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSecret:
+    """To be shown once on the console."""
+
+    secret: Annotated[str, text(64, r"[0-9a-f]+")] = field(repr=False)
     until: Annotated[int, time]
 
 
@@ -163,6 +165,136 @@ class Found:
     rows: Annotated[tuple[str, ...], _row_ids]
 
 
+# The expert library -----------------------------------------------------------------------------------------------------------------------
+
+MOST_EXPERTS = 200  # of one call: the child seals them in a tenth of a second
+_id = text(32, r"[0-9a-f]{32}")
+_short = hexes(ID)
+_day = text(10, r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+STATES = ("active", "inactive", "leave", "suspended")
+
+
+@dataclass(frozen=True, slots=True)
+class StageExperts(Ask["Staged"]):
+    """Checked records of an import, kept sealed until they are put in or forgotten. `data`: base64 of deflated lines, one record each."""
+
+    batch: Annotated[int, whole(0, 1 << 20)]
+    centre: Annotated[str, word]
+    data: Annotated[str, text(60_000)] = field(repr=False)
+    staging: Annotated[str, _id]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertIndex:
+    """Keyed and blind: equal numbers, phones, employers and whole records of one centre have equal bytes, and say nothing else."""
+
+    number: Annotated[bytes, _short]
+    phone: Annotated[bytes, _short]
+    record: Annotated[bytes, _short]
+    status: Annotated[str, choice("active", "inactive")]
+    unit: Annotated[bytes, _short]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    rows: Annotated[tuple[ExpertIndex, ...], many(nested(ExpertIndex), 1, MOST_EXPERTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepExperts(Ask[Done]):
+    """Puts a staged batch into the library: for each record the expert's id, "" to leave it out. The same again is the same.
+
+    `more`: the library is not whole until this staging is forgotten, and no draw reads it before.
+    """
+
+    batch: Annotated[int, whole(0, 1 << 20)]
+    centre: Annotated[str, word]
+    more: Annotated[bool, flag]
+    rows: Annotated[tuple[str, ...], many(text(32, r"(?:[0-9a-f]{32})?"), 1, MOST_EXPERTS)]
+    staging: Annotated[str, _id]
+
+
+@dataclass(frozen=True, slots=True)
+class RetireExperts(Ask[Done]):
+    """These are in the library and not drawn any more. `staging`: the import that they leave by, which goes on; "" where none does."""
+
+    centre: Annotated[str, word]
+    rows: Annotated[tuple[str, ...], many(_id, 1, MOST_EXPERTS)]
+    staging: Annotated[str, text(32, r"(?:[0-9a-f]{32})?")]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectExpert(Ask[Done]):
+    """A record of the library becomes a person's own. `approved`: the subject of `connect`, object `own:EXPERT:PERSON`."""
+
+    approved: Annotated[bytes, digest]
+    centre: Annotated[str, word]
+    expert: Annotated[str, word]
+    person: Annotated[str, word]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStaging(Ask[Done]):
+    """Nobody opens what was staged any more."""
+
+    centre: Annotated[str, word]
+    staging: Annotated[str, _id]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCards(Ask["Cards"]):
+    """What lists show of experts, masked; `today` says who is on leave."""
+
+    centre: Annotated[str, word]
+    login: Annotated[bytes, digest]
+    rows: Annotated[tuple[str, ...], many(_id, 1, MOST_EXPERTS)]
+    today: Annotated[str, _day]
+    token: Annotated[str, _token] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    area: Annotated[str, text(6)]
+    level: Annotated[str, text(12)]
+    name: Annotated[str, unicode_text(64)] = field(repr=False)
+    number: Annotated[str, unicode_text(64)] = field(repr=False)
+    phone: Annotated[str, unicode_text(64)] = field(repr=False)
+    professions: Annotated[tuple[str, ...], many(word, 0, 100)]
+    row: Annotated[str, _id]
+    state: Annotated[str, choice(*STATES)]
+    title: Annotated[str, _plain]
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """In the order asked; who is not there is left out."""
+
+    cards: Annotated[tuple[Card, ...], many(nested(Card), 0, MOST_EXPERTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class FindExperts(Ask["FoundExperts"]):
+    """Who fits all that is given: a part of the name, its pinyin or initials; a branch of professions, of regions; a state on a day."""
+
+    area: Annotated[str, text(6, r"[0-9]*")]
+    centre: Annotated[str, word]
+    limit: Annotated[int, whole(1, 1000)]
+    login: Annotated[bytes, digest]
+    profession: Annotated[str, text(7, r"[A-C0-9]*")]
+    query: Annotated[str, _plain] = field(repr=False)
+    state: Annotated[str, choice("", *STATES)]
+    today: Annotated[str, _day]
+    token: Annotated[str, _token] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundExperts:
+    """The first ids, and how many fit in all."""
+
+    rows: Annotated[tuple[str, ...], _row_ids]
+    total: Annotated[int, whole(0, 1 << 20)]
+
+
 # People ---------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +366,15 @@ class Enrolled:
     credential: Annotated[str, word]
     digest: Annotated[bytes, digest]
     status: Annotated[str, choice(*STATUSES)]
+
+
+@dataclass(frozen=True, slots=True)
+class RevokePasskey(Ask[Done]):
+    """A passkey of whoever the pass is of; `credential` is the name that `enrol_passkey` gave it."""
+
+    credential: Annotated[str, text(64, r"[0-9a-f]{64}")]
+    login: Annotated[bytes, digest]
+    token: Annotated[str, _token] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,20 +457,6 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class SignEvent(Ask["EventSignature"]):
-    """An event of a draw as JSON with no signatures (`sigs` empty); `approved` is the subject that its kind needs."""
-
-    approved: Annotated[bytes, digest]
-    event: Annotated[str, unicode_text(60_000)]
-
-
-@dataclass(frozen=True, slots=True)
-class EventSignature:
-    key: Annotated[str, name]
-    signature: Annotated[bytes, hexes(64)]
-
-
-@dataclass(frozen=True, slots=True)
 class Rotate(Ask["KeyStatus"]):
     """Begins a rotation that was approved (`rotate`, object `root`)."""
 
@@ -350,6 +477,7 @@ class KeyStatus:
     operator: Annotated[str, text(400)]
     rotated: Annotated[int, whole(0, (1 << 53) - 1)]
     size: Annotated[int, whole(0, (1 << 53) - 1)]
+    staff: Annotated[str, text(400)]
     stage: Annotated[str, text(16)]
     suite: Annotated[int, whole(1, 255)]
 
@@ -357,52 +485,41 @@ class KeyStatus:
 # The table ------------------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    each: float
-    burst: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One verb. `sealed`: whether it works while the service is sealed."""
-
-    params: type[Any]
-    result: type[Any]
-    rate: Rate
-    who: frozenset[str]
-    sealed: bool = False
-
-
-CALLERS = ("console", "courier", "web")
-_ALL = frozenset(CALLERS)
-_WEB = frozenset({"web"})
 _CONSOLE = frozenset({"console", "web"})  # a page of the site may do what the console does; neither is believed
 
 VERBS: Mapping[str, Verb] = {
-    "status": Verb(AskStatus, Status, Rate(50, 200), _ALL, sealed=True),
+    **DRAW_VERBS,
+    "status": Verb(AskStatus, Status, Rate(50, 200), ALL, sealed=True),
     "unseal_share": Verb(UnsealShare, Status, Rate(1, 20), _CONSOLE, sealed=True),
     "seal": Verb(Seal, Status, Rate(0.2, 5), _CONSOLE, sealed=True),
     "bootstrap": Verb(Bootstrap, BootstrapGrant, Rate(0.1, 5), _CONSOLE),
-    "seal_fields": Verb(SealFields, Done, Rate(200, 2_000), _WEB),
-    "open_fields": Verb(OpenFields, Opened, Rate(50, 200), _ALL),
-    "search_names": Verb(SearchNames, Found, Rate(5, 20), _WEB),
-    "blind_index": Verb(BlindIndex, Found, Rate(20, 100), _WEB),
-    "enrol_totp": Verb(EnrolTotp, TotpSecret, Rate(20, 100), _WEB),
-    "check_totp": Verb(CheckTotp, Passed, Rate(50, 200), _WEB),
-    "end_passes": Verb(EndPasses, Done, Rate(50, 200), _WEB),
-    "enrol_passkey_options": Verb(EnrolPasskeyOptions, Challenge, Rate(20, 100), _WEB),
-    "enrol_passkey": Verb(EnrolPasskey, Enrolled, Rate(20, 100), _WEB),
-    "login_challenge": Verb(LoginChallenge, Challenge, Rate(50, 200), _WEB),
-    "check_passkey": Verb(CheckPasskey, Passed, Rate(50, 200), _WEB),
-    "person_status": Verb(PersonStatus, PersonKeys, Rate(50, 200), _WEB),
-    "approval_challenge": Verb(ApprovalChallenge, Challenge, Rate(20, 100), _WEB),
-    "approve": Verb(Approve, Approvals, Rate(20, 100), _WEB),
-    "approvals_of": Verb(ApprovalsOf, Approvals, Rate(100, 400), _WEB),
+    "renew_bootstrap": Verb(RenewBootstrap, ConsoleSecret, Rate(0.05, 3), frozenset({"console"})),
+    "seal_fields": Verb(SealFields, Done, Rate(200, 2_000), WEB),
+    "open_fields": Verb(OpenFields, Opened, Rate(50, 200), ALL),
+    "search_names": Verb(SearchNames, Found, Rate(5, 20), WEB),
+    "blind_index": Verb(BlindIndex, Found, Rate(20, 100), WEB),
+    "stage_experts": Verb(StageExperts, Staged, Rate(50, 1_000), WEB),
+    "keep_experts": Verb(KeepExperts, Done, Rate(50, 1_000), WEB),
+    "connect_expert": Verb(ConnectExpert, Done, Rate(5, 200), WEB),
+    "retire_experts": Verb(RetireExperts, Done, Rate(50, 1_000), WEB),
+    "forget_staging": Verb(ForgetStaging, Done, Rate(5, 50), WEB),
+    "read_cards": Verb(ReadCards, Cards, Rate(50, 200), WEB),
+    "find_experts": Verb(FindExperts, FoundExperts, Rate(5, 20), WEB),
+    "enrol_totp": Verb(EnrolTotp, TotpSecret, Rate(20, 100), WEB),
+    "check_totp": Verb(CheckTotp, Passed, Rate(50, 200), WEB),
+    "end_passes": Verb(EndPasses, Done, Rate(50, 200), WEB),
+    "enrol_passkey_options": Verb(EnrolPasskeyOptions, Challenge, Rate(20, 100), WEB),
+    "enrol_passkey": Verb(EnrolPasskey, Enrolled, Rate(20, 100), WEB),
+    "login_challenge": Verb(LoginChallenge, Challenge, Rate(50, 200), WEB),
+    "check_passkey": Verb(CheckPasskey, Passed, Rate(50, 200), WEB),
+    "revoke_passkey": Verb(RevokePasskey, Done, Rate(5, 20), WEB),
+    "person_status": Verb(PersonStatus, PersonKeys, Rate(50, 200), WEB),
+    "approval_challenge": Verb(ApprovalChallenge, Challenge, Rate(20, 100), WEB),
+    "approve": Verb(Approve, Approvals, Rate(20, 100), WEB),
+    "approvals_of": Verb(ApprovalsOf, Approvals, Rate(100, 400), WEB),
     "sign_checkpoint": Verb(SignCheckpoint, Signed, Rate(10, 50), frozenset({"courier", "web"})),
-    "sign_event": Verb(SignEvent, EventSignature, Rate(20, 100), _WEB),
     "rotate": Verb(Rotate, KeyStatus, Rate(0.1, 3), _CONSOLE),
-    "key_status": Verb(AskKeyStatus, KeyStatus, Rate(20, 100), _ALL),
+    "key_status": Verb(AskKeyStatus, KeyStatus, Rate(20, 100), ALL),
 }
 VERB_OF: Mapping[type[Any], str] = {verb.params: each for each, verb in VERBS.items()}
 

@@ -11,28 +11,18 @@ import json
 import os
 import secrets
 import sys
-import unicodedata
 from collections.abc import Callable, Mapping
-from itertools import islice, product
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from drawing.errors import Refused
-from server.keeper import keys
-from server.keeper.keys import Keyring, Place, Secret, suite_of
+from server.keeper import keys, library_work
+from server.keeper.keys import Place, Secret, suite_of
+from server.keeper.library_work import Json, ring_of
+from server.keeper.names import matches, plain_name, readings_of
 from server.keeper.shield import shield
 
 MAX_TASK = 64 << 20
 _PAD = 128  # bytes: lengths of names say nothing
-_MOST_READINGS = 64
-Json = dict[str, Any]
-
-
-def ring_to_json(ring: Keyring) -> Json:
-    return {"roots": {str(number): key for number, key in ring.roots().items()}, "suite": ring.suite.id}
-
-
-def _ring(value: Json) -> Keyring:
-    return Keyring({int(number): Secret(bytes.fromhex(key)) for number, key in value["roots"].items()}, suite_of(value["suite"]))
 
 
 def seal_many(task: Json) -> Json:
@@ -59,20 +49,6 @@ def open_many(task: Json) -> Json:
 # Names ----------------------------------------------------------------------------------------------------------------------------------
 
 
-def plain_name(text: str) -> str:
-    """A name as it is compared: NFKC, no case, no spaces and dots."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if not c.isspace() and c not in "·.•・'-")
-
-
-def readings_of(name: str) -> list[str]:
-    """All readings of a name as syllables with spaces between: several where a character has several (单: dan, chan, shan)."""
-    from pypinyin import Style, pinyin  # its tables are 25 MB: in this process only
-
-    runs = pinyin(plain_name(name), style=Style.NORMAL, heteronym=True)
-    syllables = [[each.replace("ü", "v") for each in run] for run in runs]
-    return [" ".join(each) for each in islice(product(*syllables), _MOST_READINGS)]
-
-
 def index_entries(task: Json) -> Json:
     """Names -> index entries, padded: the name and its readings, a line each."""
     entries = []
@@ -81,19 +57,6 @@ def index_entries(task: Json) -> Json:
         text = "\n".join([plain_name(name), *readings_of(name)]).encode()[: 8 * _PAD - 1]
         entries.append((text + b"\n" + b" " * (-(len(text) + 1) % _PAD)).hex())
     return {"values": entries}
-
-
-def matches(entry: str, query: str) -> bool:
-    """Whether a query is a part of the name, the beginning of its pinyin at a syllable, or of its initials."""
-    name, *readings = entry.split("\n")
-    if query in name:
-        return True
-    for reading in readings:
-        syllables = reading.split(" ")
-        initials = "".join(each[:1] for each in syllables)
-        if query in initials or any("".join(syllables[n:]).startswith(query) for n in range(len(syllables))):
-            return True
-    return False
 
 
 def search(task: Json) -> Json:
@@ -116,7 +79,7 @@ def search(task: Json) -> Json:
 
 def rewrap(task: Json) -> Json:
     """Rows under purpose keys of any generation in use -> under the newest, "" where they are already."""
-    ring = _ring(task["ring"])
+    ring = ring_of(task["ring"])
     out = []
     for place, text in zip(task["places"], task["envelopes"], strict=True):
         envelope, where = bytes.fromhex(text), Place(*place)
@@ -129,7 +92,7 @@ def rewrap(task: Json) -> Json:
 
 def reblind(task: Json) -> Json:
     """Sealed values with their data keys -> their blind indexes under the newest index key."""
-    ring = _ring(task["ring"])
+    ring = ring_of(task["ring"])
     values = open_many(task)["values"]
     key = ring.purpose("index")
     return {
@@ -141,6 +104,12 @@ def reblind(task: Json) -> Json:
 
 
 TASKS: Mapping[str, Callable[[Json], Json]] = {
+    "experts_find": library_work.find,
+    "experts_index": library_work.index,
+    "experts_open": library_work.open_records,
+    "experts_read": library_work.read,
+    "experts_retire": library_work.retire,
+    "experts_seal": library_work.seal_staged,
     "index_entries": index_entries,
     "open_many": open_many,
     "reblind": reblind,
@@ -150,11 +119,11 @@ TASKS: Mapping[str, Callable[[Json], Json]] = {
 }
 
 
-def run(data: bytes) -> bytes:
+def run(data: bytes, tasks: Mapping[str, Callable[[Json], Json]] = TASKS) -> bytes:
     """One task. A refusal goes back by its code; of any other failure only the kind: its text might hold a value."""
     try:
         task = json.loads(data)
-        answer: Json = {"ok": TASKS[task["work"]](task)}
+        answer: Json = {"ok": tasks[task["work"]](task)}
     except Refused as refused:
         answer = {"refused": [refused.code, refused.place]}
     except Exception as wrong:
@@ -162,11 +131,11 @@ def run(data: bytes) -> bytes:
     return json.dumps(answer).encode()
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
+def serve(source: BinaryIO, sink: BinaryIO, tasks: Mapping[str, Callable[[Json], Json]] = TASKS) -> None:
     """Until the input ends."""
     while len(head := source.read(4)) == 4:
         data = source.read(int.from_bytes(head, "big"))
-        answer = run(data)
+        answer = run(data, tasks)
         sink.write(len(answer).to_bytes(4, "big") + answer)
         sink.flush()
 

@@ -21,6 +21,14 @@ _PROFESSION = re.compile(r"[A-C](?:[0-9]{2}){0,3}", re.ASCII)
 _DAY = re.compile(r"([0-9]{4})[-/.年]?([0-9]{1,2})[-/.月]?([0-9]{1,2})日?", re.ASCII)
 
 
+# What a list of regions offers; any code of GB/T 2260 is taken.
+REGIONS = {
+    "110000": "北京市", "110101": "东城区", "110102": "西城区", "110105": "朝阳区", "110106": "丰台区", "110107": "石景山区", "110108": "海淀区",
+    "110109": "门头沟区", "110111": "房山区", "110112": "通州区", "110113": "顺义区", "110114": "昌平区", "110115": "大兴区", "110116": "怀柔区",
+    "110117": "平谷区", "110118": "密云区", "110119": "延庆区", "120000": "天津市", "130000": "河北省", "130600": "保定市", "131000": "廊坊市",
+}  # fmt: skip
+
+
 def id_check(first: str) -> str:
     """The check character of the first 17 digits of an ID number."""
     return _ID_CHECK[sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, first, strict=True)) % 11]

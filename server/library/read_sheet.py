@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
-
-import python_calamine
+from typing import Any, BinaryIO, TextIO
 
 from drawing.errors import Refused
 from drawing.events import MAX_TREE
@@ -53,7 +51,7 @@ def read_library(path: Path, progress: Callable[[int], None] | None = None) -> L
     if rows is None:
         raise Refused("unknown_file_kind", path.name)
     numbered = iter(rows)
-    _, places = _header(numbered, path.name)
+    _, places = header_of(numbered, path.name)
     library = Library(digest_of(path))
     seen: dict[str, int] = {}
     for number, cells, row in _checked(numbered, places):
@@ -64,7 +62,7 @@ def read_library(path: Path, progress: Callable[[int], None] | None = None) -> L
             row.errors.append(RowError(number, "证件号码", "person_twice", "", (("first", seen[row.identity]),)))
         if row.errors:
             library.errors.extend(row.errors)
-            library.rejects.append((number, _ordered(cells, places)))
+            library.rejects.append((number, ordered(cells, places)))
         else:
             seen[row.identity] = number
             library.records.append(row.record)
@@ -92,7 +90,7 @@ def _check_chunk(places: list[int], rows: list[Numbered]) -> list[Row]:
     return [check_row(cells, places, number) for number, cells in rows]
 
 
-def _ordered(cells: Sequence[Any], places: Sequence[int]) -> list[Any]:
+def ordered(cells: Sequence[Any], places: Sequence[int]) -> list[Any]:
     """The cells in the order of COLUMNS, ready for a reject file."""
     out: list[Any] = [""] * len(COLUMNS)
     for cell, place in zip(cells, places, strict=False):
@@ -101,7 +99,7 @@ def _ordered(cells: Sequence[Any], places: Sequence[int]) -> list[Any]:
     return out
 
 
-def _header(rows: Iterator[tuple[int, Sequence[Any]]], name: str) -> tuple[int, list[int]]:
+def header_of(rows: Iterator[tuple[int, Sequence[Any]]], name: str) -> tuple[int, list[int]]:
     for number, cells in rows:
         titles = [str(cell).strip() for cell in cells]
         if not any(titles):
@@ -127,25 +125,34 @@ def _xlsx_rows(path: Path) -> Iterable[tuple[int, Sequence[Any]]]:
         raise Refused("no_such_file", str(path))
     if path.stat().st_size > MAX_FILE:
         raise Refused("too_long", path.name, most=MAX_FILE)
+    with path.open("rb") as stream:
+        return workbook_rows(stream, path.name, path.stat().st_size)
+
+
+def workbook_rows(stream: BinaryIO, name: str, size: int) -> Iterable[tuple[int, Sequence[Any]]]:
+    """The rows of the first sheet, numbered from 1. Raises Refused where this is no workbook, or unpacks to more than it may."""
+    import python_calamine  # where a workbook comes: every process that knows what a library is would carry it
+
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
             unpacked = sum(member.file_size for member in members)
-            if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or unpacked > MAX_RATIO * max(path.stat().st_size, 10_000):
-                raise Refused("zip_too_large", path.name, most=MAX_UNPACKED)
+            if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or unpacked > MAX_RATIO * max(size, 10_000):
+                raise Refused("zip_too_large", name, most=MAX_UNPACKED)
             if "xl/workbook.xml" not in archive.namelist():
-                raise Refused("not_a_workbook", path.name)
-        sheet = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0)
+                raise Refused("not_a_workbook", name)
+        stream.seek(0)
+        sheet = python_calamine.CalamineWorkbook.from_filelike(stream).get_sheet_by_index(0)
         if sheet.width > MAX_COLUMNS:
-            raise Refused("too_many_columns", path.name, most=MAX_COLUMNS)
+            raise Refused("too_many_columns", name, most=MAX_COLUMNS)
         first = (sheet.start or (0, 0))[0]
         rows = sheet.iter_rows()
     except (zipfile.BadZipFile, NotImplementedError, EOFError):
-        raise Refused("not_a_workbook", path.name) from None
+        raise Refused("not_a_workbook", name) from None
     except Refused:
         raise
     except Exception as wrong:  # calamine raises its own kinds for each broken part, and panics as BaseException are not caught here
-        raise Refused("not_a_workbook", path.name, why=type(wrong).__name__) from None
+        raise Refused("not_a_workbook", name, why=type(wrong).__name__) from None
     return ((first + number, row) for number, row in enumerate(rows, 1))
 
 
@@ -177,7 +184,7 @@ def _encoding(path: Path) -> str:
 
 def _csv_lines(path: Path, encoding: str) -> Iterator[tuple[int, Sequence[str]]]:
     with path.open(encoding=encoding, newline="") as stream:
-        yield from _csv_table(stream, path.name)
+        yield from csv_table(stream, path.name)
 
 
 def _lines(stream: TextIO, name: str) -> Iterator[str]:
@@ -188,7 +195,7 @@ def _lines(stream: TextIO, name: str) -> Iterator[str]:
         yield line
 
 
-def _csv_table(stream: TextIO, name: str) -> Iterator[tuple[int, Sequence[str]]]:
+def csv_table(stream: TextIO, name: str) -> Iterator[tuple[int, Sequence[str]]]:
     reader = csv.reader(_lines(stream, name), strict=True)
     try:
         for cells in reader:

@@ -9,7 +9,7 @@ from drawing.errors import Refused
 from server.auth import approvals, passwords, people, recovery, sign_in, tickets
 from server.auth.approvals import ProposalId
 from server.auth.logins import Listed, listed, token_hash
-from server.auth.model import EVERYWHERE, Grant, Thing
+from server.auth.model import EVERYWHERE, PASSKEY_ROLES, Grant, Role, Thing
 from server.auth.passwords import SALT_BYTES
 from server.auth.people import Account, AccountState, Change
 from server.auth.throttle import keys_of_guess
@@ -111,7 +111,9 @@ async def enrol_passkey(desk: Desk, answer: str, label: str, caller: Caller) -> 
     made = await desk.keeper.enrol_passkey(challenge, answer)
     # If we crash here the keeper has a passkey that waits for ever and counts for nothing; the person makes another.
     thing = Thing(EVERYWHERE, found.person, made.digest)
-    proposal = approvals.propose(ProposalId(desk.chance(16).hex()), "account.enrol_passkey", caller.actor, thing, now, [found.person])
+    of_security = any(each.role is Role.SECURITY_ADMIN and each.holds(now) for each in caller.actor.grants)
+    action = "account.enrol_passkey_of_security" if of_security else "account.enrol_passkey"
+    proposal = approvals.propose(ProposalId(desk.chance(16).hex()), action, caller.actor, thing, now, [found.person])
 
     async def work(tx: Tx) -> None:
         row = {
@@ -127,6 +129,33 @@ async def enrol_passkey(desk: Desk, answer: str, label: str, caller: Caller) -> 
 
     await desk.store.write(work, now)
     return made.credential
+
+
+async def remove_passkey(desk: Desk, id: str, caller: Caller) -> None:  # noqa: A002 (the field's name)
+    """One of one's own passkeys is worth nothing any more, here and with the keeper. Raises Refused: the last one of some roles stays."""
+    desk.require("account.remove_factor", caller)
+    found = await _account(desk, caller)
+    async with desk.store.reading() as tx:
+        row = await tx.one("passkey", id=id, account=found.id, revoked_at=None)
+        grants = await accounts.grants_of(tx, found.person)
+    if row is None:
+        raise Refused("not_found", "passkey")
+    counts = row["approval"] is not None
+    if counts and found.passkeys <= 1 and {each.role for each in grants} & PASSKEY_ROLES:
+        raise Refused("last_passkey", "passkey")
+    given, bound = pass_of(caller.shown)
+    await desk.keeper.revoke_passkey(bytes(row["credential"]).hex(), given, bound)
+
+    # If we crash here the row stays and shows as waiting; the keeper takes that passkey from nobody.
+    async def work(tx: Tx) -> None:
+        again = await tx.get("passkey", row["id"])
+        before = await _again(tx, found)
+        await tx.change("passkey", row["id"], {"revoked_at": tx.now}, found.person, again["version"], "removed")
+        if again["approval"] is not None:
+            made = replace(before, passkeys=max(0, before.passkeys - 1), version=before.version + 1)
+            await accounts.write_account(tx, made, found.person, "passkey")
+
+    await desk.store.write(work, caller.request.now)
 
 
 async def new_codes(desk: Desk, caller: Caller) -> tuple[str, ...]:

@@ -18,14 +18,16 @@ from drawing.errors import Refused
 from server.auth import permissions, tickets
 from server.auth.logins import Login
 from server.auth.model import EVERYWHERE, VISITOR, AccountId, Actor, CentreId, PersonId, Thing
+from server.auth.oidc import Provider
 from server.auth.passwords import Hasher
 from server.auth.sign_in import House, Passkey, Request
 from server.auth.tickets import Purpose, Ticket
 from server.keeper import rules
 from server.keeper.client import Keeper
 from server.keeper.verbs import Challenge
+from server.services.tasks import Tasks
 from server.storage.accounts import StoredAccounts, StoredCodes, StoredDevices, StoredResets
-from server.storage.logins import StoredLogins, StoredThrottle, StoredTickets
+from server.storage.logins import StoredEntrance, StoredLogins, StoredThrottle, StoredTickets
 from server.storage.store import Store
 
 CHALLENGE_SECONDS = 300
@@ -73,10 +75,17 @@ class Desk:
     keeper: Keeper
     house: House
     chance: Callable[[int], bytes]
+    now: Callable[[], int]  # of work that outlasts its request
+    tasks: Tasks = field(default_factory=Tasks)
+    provider: Provider | None = None  # the organisation's own sign-in
 
     def require(self, permission: str, caller: Caller, thing: Thing | None = None) -> None:
         """As `permissions.require`; without a thing it is the caller's own. What needs approval is asked with `require_to_ask`."""
         permissions.require(permission, caller.actor, thing or Thing(EVERYWHERE, caller.actor.person), caller.request.now)
+
+    def require_to_ask(self, permission: str, caller: Caller, thing: Thing | None = None) -> None:
+        """As `permissions.require_to_ask`: first of all, before anything is looked up of what is asked for."""
+        permissions.require_to_ask(permission, caller.actor, thing or Thing(EVERYWHERE, caller.actor.person), caller.request.now)
 
 
 class Factors:
@@ -184,6 +193,7 @@ class NoFactors:
 def furnished(store: Store, keeper: Keeper, hasher: Hasher, chance: Callable[[int], bytes], now: Callable[[], int]) -> Desk:
     """The desk over a store and a keeper."""
     house = House(
+        StoredEntrance(store),
         StoredAccounts(store, now),
         StoredLogins(store, now),
         StoredThrottle(store, now),
@@ -195,4 +205,4 @@ def furnished(store: Store, keeper: Keeper, hasher: Hasher, chance: Callable[[in
         hasher,
         chance,
     )
-    return Desk(store, keeper, house, chance)
+    return Desk(store, keeper, house, chance, now)

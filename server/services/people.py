@@ -1,4 +1,6 @@
-"""People of the installation: who is there, inviting somebody, and asking for a role for them. Names are sealed by the keeper; lists show accounts."""
+"""People of the installation: who is there, inviting somebody, their roles, and ending what they may. Names are sealed by the keeper; lists show
+accounts. What only takes away (suspend, close, end logins) one administrator does at once; what gives back is asked of two others.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,12 @@ from server.auth import approvals, people, tickets
 from server.auth.approvals import ProposalId
 from server.auth.logins import Kind
 from server.auth.model import ADMINISTRATORS, EVERYWHERE, AccountId, CentreId, Grant, PersonId, Role, Thing, check_grants
-from server.auth.people import Account, AccountState
+from server.auth.people import Account, AccountState, Change
 from server.auth.throttle import account_name
 from server.auth.tickets import Purpose
-from server.keeper.verbs import Field, PersonKeys
-from server.services.approvals import grant_subject
-from server.services.desk import Caller, Desk, keeper_centre
+from server.keeper.verbs import At, Field, PersonKeys
+from server.services.desk import Caller, Desk, keeper_centre, pass_of
+from server.services.matters import account_of, grant_subject, resume_subject, stand_in_subject
 from server.storage import accounts
 from server.storage import proposals as stored
 from server.storage.logins import add_ticket
@@ -120,6 +122,7 @@ async def one(desk: Desk, person: str, caller: Caller) -> One:
 
 async def ask_for_role(desk: Desk, person: str, role: Role, why: str, caller: Caller) -> str:
     """A proposal that two other administrators vote on. Raises Refused."""
+    desk.require_to_ask("people.grant_role", caller)
     now = caller.request.now
 
     async def work(tx: Tx) -> str:
@@ -130,7 +133,7 @@ async def ask_for_role(desk: Desk, person: str, role: Role, why: str, caller: Ca
         centre = EVERYWHERE if role in ADMINISTRATORS else account.centre
         held = await accounts.grants_of(tx, account.person)
         if account.state is not AccountState.ACTIVE:
-            raise Refused("account_not_active", "person")
+            raise Refused("person_not_active", "person")
         check_grants([*(each.role for each in held), role], "role")
         grant = Grant(role, centre)
         if grant in held:
@@ -142,3 +145,114 @@ async def ask_for_role(desk: Desk, person: str, role: Role, why: str, caller: Ca
         return made.id
 
     return await desk.store.write(work, now)
+
+
+async def ask_to_revoke(desk: Desk, person: str, role: Role, why: str, caller: Caller) -> str:
+    """A proposal to take a role away. Raises Refused."""
+    desk.require_to_ask("people.revoke_role", caller)
+    now = caller.request.now
+
+    async def work(tx: Tx) -> str:
+        account = await account_of(tx, person)
+        held = await accounts.grants_of(tx, account.person)
+        grant = next((each for each in held if each.role is role), None)
+        if grant is None:
+            raise Refused("not_found", "role")
+        thing = Thing(EVERYWHERE, account.person, grant_subject(account.person, held - {grant}))
+        made = approvals.propose(ProposalId(tx.new_id()), "people.revoke_role", caller.actor, thing, now, [account.person])
+        facts = {"account": account.name, "centre": grant.centre, "role": role.value, "since": grant.since, "until": grant.until}
+        await stored.add(tx, made, f"person/{account.person}", why, facts)
+        return made.id
+
+    return await desk.store.write(work, now)
+
+
+async def ask_to_resume(desk: Desk, person: str, why: str, caller: Caller) -> str:
+    """A proposal to bring a suspended account back. Raises Refused."""
+    desk.require_to_ask("people.resume", caller)
+    now = caller.request.now
+
+    async def work(tx: Tx) -> str:
+        account = await account_of(tx, person)
+        if account.state is not AccountState.SUSPENDED:
+            raise Refused("account_step", "person", state=account.state.value, change=Change.RESUMED.value)
+        thing = Thing(EVERYWHERE, account.person, resume_subject(account))
+        made = approvals.propose(ProposalId(tx.new_id()), "people.resume", caller.actor, thing, now, [account.person])
+        await stored.add(tx, made, f"person/{account.person}", why, {"account": account.name})
+        return made.id
+
+    return await desk.store.write(work, now)
+
+
+async def ask_to_stand_in(desk: Desk, typed: str, why: str, caller: Caller) -> str:
+    """An expert is at the site without the second factor, and the host has seen the identity document: a supervisor is asked. Raises Refused."""
+    desk.require_to_ask("people.stand_in", caller)
+    now = caller.request.now
+
+    async def work(tx: Tx) -> str:
+        row = await tx.one("account", name=account_name(typed))
+        account = accounts.account_of(row) if row else None
+        thing = Thing(account.centre if account else EVERYWHERE, None, stand_in_subject(account, now) if account else bytes(32))
+        if account is None:
+            raise Refused("not_found", "account")
+        if account.kind is not Kind.EXPERT:
+            raise Refused("stand_in_for_experts", "account")
+        if account.state is not AccountState.ACTIVE:
+            raise Refused("person_not_active", "account")
+        life = people.end_of_day(now) - now
+        made = approvals.propose(ProposalId(tx.new_id()), "people.stand_in", caller.actor, thing, now, [account.person], life)
+        await stored.add(tx, made, f"person/{account.person}", why, {"account": account.name})
+        return made.id
+
+    return await desk.store.write(work, now)
+
+
+# At once --------------------------------------------------------------------------------------------------------------------------------
+
+ENDS = {Change.SUSPENDED: "people.suspend", Change.CLOSED: "people.close"}
+
+
+async def end(desk: Desk, person: str, change: Change, caller: Caller) -> None:
+    """Suspend or close: all accounts of a person, their logins and passes. Raises Refused."""
+    desk.require(ENDS[change], caller)
+    if person == caller.person:
+        raise Refused("not_oneself", "person")
+
+    async def work(tx: Tx) -> None:
+        await account_of(tx, person)
+        for row in await tx.all("account", person=person):
+            made = people.change(accounts.account_of(row), change)
+            await accounts.write_account(tx, made, caller.person, change.value)
+            await tx.remove("login", account=made.id)
+            await tx.remove("ticket", account=made.id)
+
+    await desk.store.write(work, caller.request.now)
+    # If we crash here a pass lives on without a login to be used from; it ends by itself.
+    await desk.keeper.end_passes(person)
+
+
+async def end_logins(desk: Desk, person: str, caller: Caller) -> None:
+    """All logins of a person are over, on every browser. Raises Refused."""
+    desk.require("people.end_logins", caller)
+
+    async def work(tx: Tx) -> None:
+        await account_of(tx, person)
+        for row in await tx.all("account", person=person):
+            made = people.sign_out_everywhere(accounts.account_of(row))
+            await accounts.write_account(tx, made, caller.person, "signed_out")
+            await tx.remove("login", account=made.id)
+            await accounts.forget_devices(tx, made.id)
+
+    await desk.store.write(work, caller.request.now)
+    await desk.keeper.end_passes(person)
+
+
+async def name_of(desk: Desk, person: str, why: str, caller: Caller) -> str:
+    """The sealed name, for whom the keeper opens it; it writes down who saw it and why. "" where none was kept. Raises Refused."""
+    if person != caller.actor.person:  # one's own needs no permission of ours
+        desk.require("people.name", caller)
+    async with desk.store.reading() as tx:
+        await account_of(tx, person)
+    given, bound = pass_of(caller.shown)
+    (found,) = await desk.keeper.open_fields(given, bound, why, [At("name", person, "person")])
+    return found.decode() if found is not None else ""

@@ -9,9 +9,10 @@ from hashlib import sha256
 from drawing.errors import Refused
 from server.auth import sign_in
 from server.auth.logins import Event, Login
-from server.auth.people import AccountState
+from server.auth.people import Account, AccountState
 from server.auth.throttle import Key, account_name, ip_key
 from server.services.desk import Caller, Desk, at_keeper, hand_out
+from server.services.matters import session_of
 
 AT_THE_DOOR = "sign-in"  # the purpose of a passkey's challenge before there is a login
 
@@ -25,9 +26,9 @@ class Arrived:
     shown: str = ""
 
 
-async def who(desk: Desk, token: str, caller: Caller) -> tuple[Caller, str]:
-    """The caller of a cookie, and the token to go on with where the login needs a new one. Raises Refused("sign_in")."""
-    login, actor = await sign_in.authenticate(desk.house, token, caller.request)
+async def who(desk: Desk, token: str, caller: Caller) -> tuple[Caller, Account, str]:
+    """The caller of a cookie, the account, and the token to go on with where the login needs a new one. Raises Refused("sign_in")."""
+    login, actor, account = await sign_in.authenticate(desk.house, token, caller.request)
     fresh = ""
     if login.renew_token:
         try:
@@ -35,7 +36,7 @@ async def who(desk: Desk, token: str, caller: Caller) -> tuple[Caller, str]:
         except Refused as lost:
             if lost.code != "login_stale":  # another request of the same browser was first
                 raise
-    return Caller(actor, login, caller.request, caller.shown), fresh
+    return Caller(actor, login, caller.request, caller.shown), account, fresh
 
 
 async def with_password(desk: Desk, typed: str, password: str, caller: Caller) -> Arrived:
@@ -77,7 +78,8 @@ async def with_second(desk: Desk, factor: Event, shown: str, caller: Caller) -> 
     desk.require("login.second_factor", caller)
     house, factors = at_keeper(desk)
     given = shown.encode() if factor is Event.PASSKEY_RIGHT else shown
-    token, login = await sign_in.with_second(house, caller.held, factor, given, caller.request)
+    session = session_of(caller.request.now) if factor is Event.STAND_IN_USED else ""
+    token, login = await sign_in.with_second(house, caller.held, factor, given, caller.request, session)
     return Arrived(token, login, factors.made)
 
 

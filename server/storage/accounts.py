@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from drawing.canonical import TH, dumps, loads
+from drawing.errors import Refused
 from server.auth.logins import Kind
 from server.auth.model import ADMINISTRATORS, EVERYWHERE, AccountId, CentreId, Grant, PersonId, Role
 from server.auth.people import Account, AccountState, Reset
@@ -101,6 +102,17 @@ async def give_role(tx: Tx, person: PersonId, grant: Grant, approval: str | None
         "until": grant.until,
     }
     await tx.insert("role_grant", row, by, "role")
+
+
+async def take_role(tx: Tx, person: PersonId, grant: Grant, by: str) -> None:
+    """One role less. Raises Refused where it is not held."""
+    row = await tx.one("role_grant", person=person, role=grant.role.value, centre=grant.centre)
+    if row is None:
+        raise Refused("not_found", "role")
+    await tx.delete("role_grant", row["id"], by, row["version"], "role")
+    found = await tx.get("person", person)
+    if found["administers"]:
+        await tx.change("person", person, {"administers": ""}, by, found["version"], "role")
 
 
 async def forget_devices(tx: Tx, account: AccountId) -> None:

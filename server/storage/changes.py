@@ -54,7 +54,12 @@ async def _notified(url: URL, idle_seconds: float) -> AsyncIterator[frozenset[st
 
         try:
             connection = await asyncpg.connect(
-                host=url.host, port=url.port, user=url.username, password=url.password, database=url.database, timeout=5
+                host=url.host or url.query.get("host"),
+                port=url.port,
+                user=url.username,
+                password=url.password,
+                database=url.database,
+                timeout=5,
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await asyncio.sleep(RECONNECT_SECONDS)

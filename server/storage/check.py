@@ -357,6 +357,8 @@ class _Checking:
         for name, value in {"size": frontier.size, "frontier": frontier.data, "origin": self.replay.origin}.items():
             if rows[0][name] != value:
                 self.differ("log_head", "1", "changed", name)
+        if rows[0]["frozen"] is not None:  # a witness has seen more than is here; or somebody says so who should not
+            self.differ("log_head", "1", "frozen", str(rows[0]["frozen"]))
         for table, name in (("checkpoint", "checkpoints"), ("witness_note", "cosignatures")):
             numbers = {row["number"] for row in counted[table]}
             if rows[0][name] != len(counted[table]):

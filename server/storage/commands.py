@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from drawing.errors import Refused
 from drawing.note import VKey
+from server.config import load
 from server.errors import NotReady
+from server.places import database_of
 from server.texts import tell
 
 if TYPE_CHECKING:
@@ -24,10 +28,14 @@ TOLD = 200
 language = click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", envvar="LOTROOM_LANG", help="界面语言 / language")
 database = click.option(
     "--database",
-    required=True,
     envvar="LOTROOM_DATABASE",
-    help="数据库地址 / sqlite+aiosqlite:////FILE or postgresql+asyncpg://OWNER@HOST/NAME",
+    help="数据库地址 / sqlite+aiosqlite:////FILE or postgresql+asyncpg://OWNER@HOST/NAME; default: the settings'",
 )
+
+
+def _of_settings() -> str:
+    """Where no address is given: the service's of this folder."""
+    return database_of(load(os.environ, Path.cwd()))
 
 
 @click.command("migrate")
@@ -35,13 +43,13 @@ database = click.option(
 @click.option("--to", "revision", default="head", show_default=True, help="表结构版本 / revision; base removes all tables")
 @click.option("--yes", is_flag=True, help="确认退回旧版本 / confirm a way back, which loses what the older tables cannot hold")
 @language
-def migrate_command(database: str, revision: str, yes: bool, lang: str) -> None:
+def migrate_command(database: str | None, revision: str, yes: bool, lang: str) -> None:
     """建立或升级数据库表结构 / make the tables, or bring them to this program's version."""
     from server.storage.versions import migrate
 
     if revision != "head" and not yes:
         raise click.UsageError("--to needs --yes")
-    before, after = asyncio.run(migrate(database, revision))
+    before, after = asyncio.run(migrate(database or _of_settings(), revision))
     click.echo(tell("migrated", lang, before=before or "-", after=after or "-"))
 
 
@@ -50,12 +58,12 @@ def migrate_command(database: str, revision: str, yes: bool, lang: str) -> None:
 @click.option("--key", "key_text", help="日志公钥 vkey / the log's key, where the database is not to be believed")
 @click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
 @language
-def check_command(database: str, key_text: str | None, as_json: bool, lang: str) -> None:
+def check_command(database: str | None, key_text: str | None, as_json: bool, lang: str) -> None:
     """重放日志，逐行核对数据库，指出不符之处 / replay the log, compare every row, name what differs. 1: something differs; 3: no key."""
     from server.storage.check import check
 
     try:
-        report = asyncio.run(check(database, VKey.parse(key_text, "--key") if key_text else None))
+        report = asyncio.run(check(database or _of_settings(), VKey.parse(key_text, "--key") if key_text else None))
     except NotReady as wrong:
         raise Refused("database_not_ready", "database", why=wrong.params.get("why", "")) from None
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from drawing.canonical import loads
@@ -12,6 +13,7 @@ from server.storage.log import Log
 from server.storage.tx import Tx
 
 PAGE, LOOKED_AT = 50, 20_000  # rows shown, and leaves looked at for them
+LOOKED_AT_FOR_ONE = 400_000  # where one thing is asked about: most leaves are passed over by their bytes alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,14 @@ async def read(tx: Tx, thing: str = "", table: str = "", since: int = 0, until: 
     size = await log.size()
     end = size if before is None else min(before, size)
     found: list[Entry] = []
-    least = max(0, end - LOOKED_AT)
+    wanted = thing.encode()
+    least = max(0, end - (LOOKED_AT_FOR_ONE if wanted else LOOKED_AT))
     while end > least and len(found) < PAGE:
-        start = max(least, end - 500)
+        start = max(least, end - (5_000 if wanted else 500))
         leaves = await log.entries(start, end)
         for index in range(end - 1, start - 1, -1):
+            if wanted not in leaves[index - start]:
+                continue
             entry = _entry(index, leaves[index - start])
             if _fits(entry, thing, table, since, until):
                 found.append(entry)
@@ -83,6 +88,64 @@ def _entry(index: int, leaf: bytes) -> Entry:
         str(get("by") or ""),
         leaf_hash(leaf).hex(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A new name of the log, begun because a witness had seen more than the log held: `index` of its leaf, the name and size before, how many entries
+    the witness had `seen`, and the people who approved it. Nobody approved where the log has no leaf that says so.
+    """
+
+    origin: str
+    at: int
+    index: int
+    before: str
+    size: int
+    seen: int
+    why: str
+    approved: tuple[str, ...]
+
+
+async def epochs(tx: Tx) -> tuple[Epoch, ...]:
+    """All but the first, the newest first. From what was signed and from the leaves before the first checkpoint of each name."""
+    signed = await _signed(tx)
+    head = await tx.head()
+    if head.origin not in {each.origin for each in signed}:  # begun, and nothing is signed under it yet
+        signed.append(_Signed(head.origin, head.size, head.size))
+    found = [await _epoch(tx, before, after) for before, after in pairwise(signed)]
+    return tuple(reversed(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A name of the log with the sizes of its first and its last checkpoint."""
+
+    origin: str
+    first: int
+    last: int
+
+
+async def _signed(tx: Tx) -> list[_Signed]:
+    """The names, the oldest first: a step over the table's key for each, however many checkpoints there are."""
+    found, name = [], ""
+    while rows := await tx.all("checkpoint", {"origin >": name}, order=["origin", "size"], limit=1):
+        name = str(rows[0]["origin"])
+        (last,) = await tx.all("checkpoint", origin=name, order=["-size"], limit=1)
+        found.append((int(rows[0]["number"]), _Signed(name, int(rows[0]["size"]), int(last["size"]))))
+    return [each for _, each in sorted(found, key=lambda each: each[0])]
+
+
+async def _epoch(tx: Tx, before: _Signed, after: _Signed) -> Epoch:
+    """From the leaf with which the keeper begins one (server.keeper.approvals)."""
+    for index, leaf in enumerate(await Log(tx).entries(before.last, after.first), before.last):
+        if b'"epoch_begun"' not in leaf:
+            continue
+        value: Any = loads(leaf, place="log", text=True)
+        if value.get("event") == "epoch_begun" and value.get("origin") == before.origin:
+            seen = max((int(each["size"]) for each in value["seen"]), default=0)
+            people = tuple(map(str, value["approved"]))
+            return Epoch(after.origin, value["at"], index, before.origin, value["size"], seen, str(value["why"]), people)
+    return Epoch(after.origin, 0, before.last, before.origin, before.last, 0, "", ())
 
 
 async def verified(tx: Tx) -> tuple[int, bool] | None:

@@ -6,10 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Select, bindparam, select
+
 from server.auth.logins import Event, Kind, Login, LoginId, State
-from server.auth.model import AccountId, CentreId
+from server.auth.model import AccountId, CentreId, Grant, Role
+from server.auth.sign_in import Entered
 from server.auth.throttle import Counter, Key, Verdict, decide
 from server.auth.tickets import Purpose, Ticket
+from server.storage import tables
+from server.storage.accounts import account_of
 from server.storage.store import Store
 from server.storage.tx import Row, Tx
 
@@ -165,3 +170,47 @@ def _ticket(row: Row) -> Ticket:
         row["expires_at"],
     )
     return replace(made, bound=bytes.fromhex(row["role"] or ""))
+
+
+def _both() -> Select[Any]:
+    """A login, its account and all roles of its person: one row a role, one at least."""
+    login, account, grant = tables.login, tables.account, tables.role_grant
+    joined = login.outerjoin(account, account.c.id == login.c.account).outerjoin(grant, grant.c.person == account.c.person)
+    columns = [
+        *(column.label(f"login_{column.name}") for column in login.c),
+        *(column.label(f"account_{column.name}") for column in account.c),
+        *(grant.c[name].label(f"grant_{name}") for name in ("role", "centre", "since", "until")),
+    ]
+    return select(*columns).select_from(joined).where(login.c.token_hash == bindparam("token_hash"))
+
+
+_ENTERED = _both()
+
+
+async def entered(tx: Tx, token_hash: bytes) -> Entered | None:
+    """Who is behind a token's hash, in one look-up of one snapshot."""
+    rows = await tx.rows(_ENTERED, {"token_hash": token_hash})
+    if not rows:
+        return None
+    first = rows[0]
+    login = login_of({name.removeprefix("login_"): value for name, value in first.items() if name.startswith("login_")})
+    if first["account_id"] is None:
+        return Entered(login, None, frozenset())
+    account = account_of({name.removeprefix("account_"): value for name, value in first.items() if name.startswith("account_")})
+    grants = frozenset(
+        Grant(Role(row["grant_role"]), CentreId(row["grant_centre"]), row["grant_since"], row["grant_until"])
+        for row in rows
+        if row["grant_role"] is not None
+    )
+    return Entered(login, account, grants)
+
+
+class StoredEntrance:
+    """The port `sign_in.Entrance`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def entered(self, token_hash: bytes) -> Entered | None:
+        async with self._store.reading() as tx:
+            return await entered(tx, token_hash)

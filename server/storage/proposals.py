@@ -4,17 +4,14 @@ second is Stale and looks again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from drawing.canonical import dumps, loads
 from server.auth.approvals import Proposal, ProposalId, Vote
 from server.auth.model import EVERYWHERE, AccountId, CentreId, PersonId, Role
-from server.errors import Stale
-from server.storage.store import Store
 from server.storage.tx import Row, Tx
 
-Now = Callable[[], int]
 MOST_LISTED = 200
 
 
@@ -102,30 +99,3 @@ def _vote(row: Row) -> Vote:
     roles = frozenset(Role(each) for each in row["role"].split())
     agrees = row["word"] == "agrees"
     return Vote(PersonId(row["person"]), AccountId(row["account"]), roles, agrees, row["at"], bytes(row["assertion"]), row["reason"] or "")
-
-
-class StoredProposals:
-    """The port `approvals.Proposals`; `add` of the port is for proposals without facts."""
-
-    def __init__(self, store: Store, now: Now) -> None:
-        self._store, self._now = store, now
-
-    async def get(self, id: ProposalId) -> Proposal | None:  # noqa: A002
-        async with self._store.reading() as tx:
-            return await proposal(tx, id)
-
-    async def add(self, proposal: Proposal) -> None:
-        await self._store.write(lambda tx: add(tx, proposal, proposal.action, "", {}), self._now())
-
-    async def swap(self, proposal: Proposal) -> bool:
-        by = proposal.votes[-1].person if proposal.votes else proposal.asked_by
-        try:
-            await self._store.write(lambda tx: write(tx, proposal, by), self._now())
-        except Stale:
-            return False
-        return True
-
-    async def open_at(self, centre: CentreId, now: int) -> tuple[Proposal, ...]:
-        async with self._store.reading() as tx:
-            found = await recent(tx, is_open=True)
-        return tuple(each for each in found if each.centre == centre and now < each.expires)

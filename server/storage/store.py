@@ -59,6 +59,7 @@ class Store:
         self._engines = engines
         self._chance = chance
         self._queue = asyncio.Lock()
+        self._away = False  # whoever has its turn lost the database and looks for it
         self.retries = 0
 
     @classmethod
@@ -88,6 +89,10 @@ class Store:
 
     async def close(self) -> None:
         """Give all connections back. Nothing may be open."""
+        await self._engines.close()
+
+    async def forget(self) -> None:
+        """Close the connections that nobody uses now: each remembers its last statement and what was in it. The next one connects anew."""
         await self._engines.close()
 
     def changes(self, idle_seconds: float = 3600.0) -> AsyncIterator[frozenset[str]]:
@@ -130,30 +135,46 @@ class Store:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.5)
 
-    async def write(self, work: Callable[[Tx], Awaitable[T]], now: int) -> T:
-        """Do `work` in a transaction of its own and commit; its result. `now` is Unix seconds.
+    async def write(self, work: Callable[[Tx], Awaitable[T]], now: int, *, for_epoch: bool = False) -> T:
+        """Do `work` in a transaction of its own and commit; its result. `now` is Unix seconds. `for_epoch`: also where the log is frozen.
 
         `work` may be called more than once, each time from the start: it changes nothing but through its Tx, and does not call `write`.
-        Raises what `work` raises (nothing is written); Refused("row_conflicts") where a constraint is broken; NotReady.
+        Raises what `work` raises (nothing is written); Refused("row_conflicts") where a constraint is broken, and the
+        refusals of `storage.frozen` where a witness has seen more than this log; NotReady.
         """
         assert not _writing.get(), "a write inside a write would wait for itself"
-        async with self._queue:  # of one process one at a time: waiting here costs no connection
-            mine = _writing.set(True)
-            try:
-                return await self._until_done(work, now)
-            finally:
-                _writing.reset(mine)
+        # From here on, not from its turn: where the database is away all who wait hear it together, not each after the one before.
+        deadline = asyncio.get_running_loop().time() + RECONNECT_SECONDS
+        await self._turn(deadline)
+        mine = _writing.set(True)
+        try:
+            return await self._until_done(work, now, deadline, for_epoch)
+        finally:
+            _writing.reset(mine)
+            self._queue.release()
 
-    async def _until_done(self, work: Callable[[Tx], Awaitable[T]], now: int) -> T:
+    async def _turn(self, deadline: float) -> None:
+        """Of one process one writes at a time: waiting here costs no connection. Behind one that has lost the database nobody waits on."""
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._queue.acquire()
+                    return
+            except TimeoutError:
+                if self._away:
+                    raise NotReady(part="database", why="database_away") from None
+            deadline = asyncio.get_running_loop().time() + 1
+
+    async def _until_done(self, work: Callable[[Tx], Awaitable[T]], now: int, deadline: float, for_epoch: bool) -> T:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + RECONNECT_SECONDS
         pause = 0.01
         while True:
             result: list[T] = []
             try:
-                await self._once(work, now, result)
+                await self._once(work, now, for_epoch, result)
                 return result[0]
             except _Lost as lost:
+                self._away = True
                 if lost.mark is not None and await self._was_committed(lost.mark, loop.time() + OUTCOME_SECONDS):
                     return result[0]
                 wrong: BaseException | None = lost.__cause__
@@ -169,7 +190,7 @@ class Store:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.5)
 
-    async def _once(self, work: Callable[[Tx], Awaitable[T]], now: int, result: list[T]) -> None:
+    async def _once(self, work: Callable[[Tx], Awaitable[T]], now: int, for_epoch: bool, result: list[T]) -> None:
         """One transaction. Raises _Lost where the connection went away, with a mark where that was during the commit."""
         marked: bytes | None = None
         committed = False
@@ -178,7 +199,8 @@ class Store:
                 _ = await connection.begin()
                 if self.dialect == "postgresql":
                     await connection.execute(_LOCK)  # nothing before it: there is no snapshot yet
-                tx = Tx(connection, now, writes=True, chance=self._chance)
+                self._away = False
+                tx = Tx(connection, now, writes=True, chance=self._chance, for_epoch=for_epoch)
                 try:
                     result.append(await work(tx))
                 except OSError as own:
@@ -251,13 +273,13 @@ def _is_away(wrong: BaseException) -> bool:
 
 
 def _raise(wrong: BaseException) -> NoReturn:
-    refusal = _refusal(wrong)
+    refusal = refusal_of(wrong)
     if refusal is wrong:
         raise wrong
     raise refusal from wrong
 
 
-def _refusal(wrong: BaseException) -> BaseException:
+def refusal_of(wrong: BaseException) -> BaseException:
     """What a caller can act on; values of rows stay out of it."""
     words = str(getattr(wrong, "orig", wrong))
     state = _state(wrong)
@@ -270,6 +292,8 @@ def _refusal(wrong: BaseException) -> BaseException:
         return NotReady(part="database", why="database_full")
     if _is_away(wrong):
         return NotReady(part="database", why="database_away")
+    if state == "42501":
+        return Refused("database_needs_the_owner", "database")
     if state[:2] in ("28", "3D"):  # no such role or password, no such database
         return Refused("database_refuses_us", "database", why=state)
     if "disk I/O" in words or "readonly" in words or "unable to open" in words or "malformed" in words:

@@ -132,6 +132,7 @@ log_head = _table(
     _text("origin"),
     _whole("checkpoints"),  # how many there are; of witness_note too
     _whole("cosignatures"),
+    _text("frozen", null=True),  # canonical JSON (storage.frozen): a witness has seen more, and nothing more is appended
     CheckConstraint("id = 1", "one_row"),
 )
 map_head = _table("map_head", Kind.PROJECTION, _bytes("project", key=True), _whole("attempts"), _bytes("head"), _whole("leaf_index"))
@@ -195,8 +196,7 @@ Index(
     "uq_role_grant_one_administrator",
     role_grant.c.person,
     unique=True,
-    sqlite_where=text("administers <> ''"),
-    postgresql_where=text("administers <> ''"),
+    sqlite_where=text("administers <> ''"),  # and in PostgreSQL by its migration: naming it here loads its dialect in every process
 )
 project = _state(
     "project",
@@ -215,6 +215,8 @@ site = _state(
 room = _state("room", _to("site", "site"), _text("name"), _whole("seats"), _whole("created_at"), _whole("closed_at", null=True))
 # `scope` is a centre's id or 'service'; `value` is canonical JSON.
 setting = _state("setting", _text("scope"), _text("name"), _text("value"), _whole("changed_at"), UniqueConstraint("scope", "name"))
+# What a stolen database shows of an expert: that there is one. Profession and region are sealed too, for together they name people; the indexes
+# are keyed, of one centre, made by the keeper. `status`: active, inactive (by the record), left (in no file any more).
 expert = _state(
     "expert",
     _to("centre", "centre"),
@@ -222,15 +224,78 @@ expert = _state(
     _bytes("number_index"),
     _bytes("phone_index", null=True),
     _bytes("unit_index", null=True),
-    _bytes("name_index", null=True),
-    _bytes("record_digest"),
-    _text("fields", null=True),  # canonical JSON of what is not personal: specialties, grade, region
+    _bytes("record_digest"),  # the keyed index of the whole record
     _text("status"),
     _text("import_id", null=True),
     _whole("added_at"),
     _whole("removed_at", null=True),
     UniqueConstraint("centre", "number_index"),
-    Index(None, "import_id"),
+    Index(None, "centre", "added_at"),
+    Index(None, "phone_index"),
+)
+# A sheet on its way into the library: staging -> ready -> (waiting ->) applying -> done, or dropped.
+library_import = _state(
+    "library_import",
+    _to("centre", "centre"),
+    _to("person", "person", null=True),  # who brought it; none where a command did
+    _text("state"),
+    _text("mode"),  # whole: who is not in the file leaves; part: nobody does
+    _bytes("digest", null=True),  # of the file; once proposed, of exactly what is proposed
+    _whole("rows"),
+    _whole("bad"),
+    _whole("joins"),
+    _whole("changes"),
+    _whole("moves"),  # changes of employer, among the changes
+    _whole("leaves"),
+    _whole("created_at"),
+    _whole("finished_at", null=True),
+    Index(None, "centre", "created_at"),
+)
+
+# A draw's request and names are the keeper's; here is what lists show. Its state is the replay of its project's events.
+draw = _state(
+    "draw",
+    _to("centre", "centre"),
+    _to("project", "project"),
+    _text("section"),
+    _text("regime"),
+    _whole("dry_run"),
+    _bytes("request_digest"),
+    _whole("evaluation_at"),
+    _to("created_by", "person", null=True),
+    _whole("created_at"),
+    _text("result_notice", null=True),  # its number or address, once it is out
+    _whole("published_at", null=True),
+)
+# Accounts of agencies that hand in bidder lists of a project.
+project_agency = _state(
+    "project_agency", _to("project", "project"), _to("person", "person"), _whole("created_at"), UniqueConstraint("project", "person")
+)
+# That a sealed bidder list came: which one of the draw, from whom, when, and the salted digest that says nothing of it. The keeper has the list.
+bidder_list = _state(
+    "bidder_list",
+    _to("draw", "draw"),
+    _whole("number"),
+    _text("sender"),
+    _bytes("digest"),
+    _whole("received_at"),
+    UniqueConstraint("draw", "number"),
+)
+
+# A complaint on a draw: its words here, their salted digest in the log (leaf `leaf_index`) and with the keeper, which holds the draw's files for it.
+complaint = _state(
+    "complaint",
+    _to("centre", "centre"),
+    _to("draw", "draw"),
+    _to("filed_by", "person"),
+    _text("reason"),
+    _bytes("paper_salt"),
+    _bytes("digest"),
+    _whole("leaf_index"),
+    _whole("filed_at"),
+    _whole("decide_by", null=True),  # none where the holidays until then are not announced yet
+    _to("lift", "approval", null=True),
+    _whole("lifted_at", null=True),
 )
 
 # Approvals, credentials, tokens ---------------------------------------------------------------------------------------------------------------
@@ -268,15 +333,30 @@ approval_vote = _state(
 )
 service_token = _state(
     "service_token",
-    _to("centre", "centre"),
+    _to("centre", "centre", null=True),  # null: the whole installation
     _text("name"),
+    _text("shown"),  # the first letters, by which its owner knows it again
     _bytes("token_hash"),
+    _text("role"),
     _text("scopes"),
-    _to("created_by", "person", null=True),
+    _to("created_by", "person"),
+    _to("approval", "approval", null=True),  # null: it waits and opens nothing
     _whole("created_at"),
     _whole("expires_at"),
     _whole("revoked_at", null=True),
     UniqueConstraint("token_hash"),
+)
+# An endpoint of another system that is told what happens in draws. `sealed`: its secret, for the courier's key alone.
+webhook = _state(
+    "webhook",
+    _to("centre", "centre"),
+    _text("name"),
+    _text("address"),
+    _bytes("sealed"),
+    _to("created_by", "person"),
+    _to("approval", "approval", null=True),  # null: it waits and is told nothing
+    _whole("created_at"),
+    _whole("ended_at", null=True),
 )
 passkey = _state(
     "passkey",
@@ -314,6 +394,17 @@ custodian = _state(
     _text("body", null=True),
     _whole("given_at"),
     _whole("ended_at", null=True),
+)
+# The public part of a key of somebody outside (server/keyfiles.py), as it was handed in; the key list says whether it counts.
+holder_key = _state(
+    "holder_key",
+    _text("name"),
+    _text("role"),
+    _text("file"),
+    _to("person", "person", null=True),
+    _whole("created_at"),
+    _whole("dropped_at", null=True),
+    UniqueConstraint("name"),
 )
 witness = _state("witness", _text("name"), _text("vkey"), _text("address", null=True), _whole("added_at"), _whole("removed_at", null=True))
 
@@ -367,6 +458,8 @@ ticket = _table(
     UniqueConstraint("token_hash"),
     Index(None, "expires_at"),
 )
+# When a service token was last shown, to some minutes: a leaf for each use would tell more than it is worth.
+token_use = _table("token_use", Kind.TRANSIENT, _text("token", key=True), _whole("at"))
 oidc_flow = _table(
     "oidc_flow",
     Kind.TRANSIENT,
@@ -408,6 +501,62 @@ outbox = _table(
     UniqueConstraint("kind", "job_key"),
     Index(None, "done_at", "due_at"),
 )
+# An event that people have yet to sign: its leaf without signatures, and those that came so far (canonical JSON).
+draft = _table(
+    "draft",
+    Kind.TRANSIENT,
+    _text("draw", ForeignKey("draw.id"), key=True),
+    _text("type", key=True),
+    _bytes("leaf"),
+    _text("sigs"),
+    _whole("created_at"),
+)
+# Where a draw stands, as whoever moved it last found it: pages show it without moving anything. `fault`: why it does not go on.
+stand = _table(
+    "stand",
+    Kind.TRANSIENT,
+    _text("draw", ForeignKey("draw.id"), key=True),
+    _text("waiting"),
+    _whole("until"),
+    _text("draft"),
+    _text("fault"),
+    _whole("at"),
+)
+# A message to somebody in a slot, on one channel. What it says and to whom stays with the keeper; the link's token is here as its SHA-256.
+notice = _table(
+    "notice",
+    Kind.TRANSIENT,
+    _bytes("token_hash", key=True),
+    _text("kind", key=True),  # call, cancel
+    _text("channel", key=True),  # sms, voice, mail
+    _text("draw", ForeignKey("draw.id")),
+    _whole("slot"),
+    _whole("occupant"),
+    _text("state"),  # a row of services.notices.NEXT
+    _whole("turn"),  # raised where a person has it sent once more: another message to the gateway
+    _whole("changed_at"),
+    _text("fault", null=True),
+    Index(None, "draw"),
+)
+# What an endpoint is told of one event. `turn`: raised where a person has it sent once more; `since`: when that began.
+delivery = _table(
+    "delivery",
+    Kind.TRANSIENT,
+    _text("id", key=True),
+    _text("webhook", ForeignKey("webhook.id")),
+    _text("draw", ForeignKey("draw.id")),
+    _text("event"),
+    _bytes("body"),
+    _text("state"),  # due, delivered, failed, dropped
+    _whole("turn"),
+    _whole("attempts"),
+    _text("fault", null=True),
+    _whole("created_at"),
+    _whole("since"),
+    _whole("changed_at"),
+    Index(None, "webhook"),
+    Index(None, "created_at"),
+)
 effect = _table("effect", Kind.TRANSIENT, _text("job", key=True), _text("effect", key=True), _whole("at"))
 progress = _table(
     "progress",  # of work that a page watches: an import, an export, a rotation
@@ -422,6 +571,37 @@ progress = _table(
     _text("data", null=True),
     _whole("created_at"),
     _whole("updated_at"),
+)
+# What was staged of an import: `data` is canonical JSON of a batch's rows: number in the sheet, indexes, the expert it becomes. No values.
+import_batch = _table(
+    "import_batch",
+    Kind.TRANSIENT,
+    _text("import_id", key=True),
+    _whole("number", key=True),
+    _bytes("digest"),  # of the sealed batch's content, keyed
+    _text("data"),
+    _whole("applied_at", null=True),
+)
+# Rows that are not right yet: where and what is wrong. The cells are the keeper's.
+import_row = _table(
+    "import_row",
+    Kind.TRANSIENT,
+    _text("import_id", key=True),
+    _whole("row", key=True),
+    _text("state"),  # open, mended, left_out
+    _text("faults"),  # canonical JSON: column, code, parameters
+)
+# What each witness said last; its freshest line of the size that it cosigned last.
+witness_state = _table(
+    "witness_state",
+    Kind.TRANSIENT,
+    _text("witness", key=True),
+    _text("origin"),
+    _whole("size"),
+    _whole("good_at"),
+    _whole("asked_at"),
+    _text("code"),
+    _bytes("line", null=True),
 )
 checkpoint_time = _table("checkpoint_time", Kind.TRANSIENT, _text("origin", key=True), _whole("size", key=True), _whole("at"))
 # One row per write on PostgreSQL: whether a commit whose answer was lost took place.

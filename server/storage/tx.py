@@ -23,6 +23,7 @@ from drawing.proof import map_value
 from server.errors import Stale
 from server.storage import tables
 from server.storage.frontier import Frontier
+from server.storage.frozen import Frozen
 from server.storage.leaves import Changed, stream_of
 from server.storage.tables import Kind, kind_of
 
@@ -68,11 +69,12 @@ class Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the log stands: `size` leaves under `root`; `origin` is the log's name, '' before the first."""
+    """Where the log stands: `size` leaves under `root`; `origin` is the log's name, '' before the first; `frozen`: why it must not grow."""
 
     size: int
     root: bytes
     origin: str
+    frozen: Frozen | None = None
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Tx:
     writes: bool
     chance: Chance
     wrote: bool = False
+    for_epoch: bool = False  # may append to a frozen log
     _frontier: Frontier | None = None
     _base: int = 0
     _leaves: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -132,15 +135,16 @@ class Tx:
         found = await self._execute(select(func.count()).select_from(chosen).where(*_conditions(chosen, where, equal)))
         return int(found.scalar_one())
 
-    async def rows(self, query: Select[Any]) -> list[Row]:
-        """The rows of a query of storage's own (views)."""
-        return [dict(each) for each in (await self._execute(query)).mappings()]
+    async def rows(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Row]:
+        """The rows of a query of storage's own (views); `values` of its parameters."""
+        return [dict(each) for each in (await self._execute(query, values)).mappings()]
 
     async def head(self) -> Head:
         """Where the log stands, this transaction's own leaves included."""
+        await self._flush()
         found = (await self._execute(select(tables.log_head))).mappings().one()
         frontier = self._frontier or Frontier.of(found["size"], found["frontier"])
-        return Head(frontier.size, frontier.root, found["origin"])
+        return Head(frontier.size, frontier.root, found["origin"], Frozen.read(found["frozen"]))
 
     async def length(self, stream: str) -> int:
         """How many events a stream has."""
@@ -238,6 +242,13 @@ class Tx:
         empty = dict.fromkeys(column_names(chosen))
         await self._execute(insert(chosen).values(_checked(chosen, {**empty, **values})))
 
+    async def put_all(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Many new rows of one table that is not in the log."""
+        chosen = _table(table, Kind.TRANSIENT, Kind.KEEPER)
+        empty = dict.fromkeys(column_names(chosen))
+        if rows:
+            await self._execute(insert(chosen), [_checked(chosen, {**empty, **each}) for each in rows])
+
     async def set(self, table: str, values: Mapping[str, Any], where: Mapping[str, Any] | None = None, **equal: Any) -> int:
         """Other values for all rows that meet the conditions; how many there were. With the old value as a condition: compare and set."""
         chosen = _table(table, Kind.TRANSIENT, Kind.KEEPER)
@@ -282,7 +293,8 @@ class Tx:
         return await self._append([leaf])
 
     async def checkpoint(self, origin: str, size: int, root: bytes, note: bytes) -> None:
-        """Keep a signed checkpoint of the log. A size that has one keeps it: there is one per size."""
+        """Keep a signed checkpoint of the log. A size that has one keeps it: there is one per size. Raises Refused for a frozen log."""
+        self._check_thawed((await self._execute(select(tables.log_head.c.frozen))).scalar_one())
         if await self.count("checkpoint", origin=origin, size=size) == 0:
             number = await self._counted(tables.log_head.c.checkpoints)
             await self._execute(insert(tables.checkpoint).values(origin=origin, size=size, number=number, root=root, note=note))
@@ -303,13 +315,26 @@ class Tx:
         return number
 
     async def begin_log(self, origin: str, by: str, why: str = "") -> None:
-        """Give the log its name, or a new one: a new epoch for witnesses that saw a longer log under the old name. One leaf says so."""
+        """Give the log its name, or a new one: a new epoch for witnesses that saw a longer log under the old name. One leaf says so.
+
+        A frozen log grows again from here on.
+        """
         assert _WORD.fullmatch(by), by
         assert not why or _WORD.fullmatch(why), why
         before = await self.head()
         leaf = {"at": self.now, "before": before.origin, "by": by, "event": "log_begun", "origin": origin, "size": before.size, "why": why}
         await self._append([dumps(leaf)])
-        await self._execute(update(tables.log_head).values(origin=origin))
+        await self._execute(update(tables.log_head).values(origin=origin, frozen=None))
+
+    async def freeze(self, frozen: Frozen | None) -> None:
+        """From the end of this transaction on nothing is appended to the log; with None, it grows again."""
+        await self._execute(update(tables.log_head).values(frozen=frozen.text if frozen else None))
+        self.wake("log_head")
+
+    def _check_thawed(self, frozen: str | None) -> None:
+        found = Frozen.read(frozen)
+        if found is not None and not self.for_epoch:
+            raise found.refusal
 
     async def _append(self, leaves: Sequence[bytes]) -> int:
         assert self.writes, "a reading transaction"
@@ -317,6 +342,7 @@ class Tx:
             raise Refused("bad_entry", "log", most=MAX_LEAF)
         if self._frontier is None:
             found = (await self._execute(select(tables.log_head))).mappings().one()
+            self._check_thawed(found["frozen"])
             self._frontier = Frontier.of(found["size"], found["frontier"])
             self._base = found["size"]
         first = self._base + len(self._leaves)
@@ -370,26 +396,11 @@ class Tx:
         await self.put("effect", {"job": job, "effect": name, "at": self.now})
         return True
 
-    async def idempotent(self, key: str, person: str, request_digest: bytes) -> bytes | None:
-        """The answer that this request got before, or None. Raises Refused where the key was used for another request."""
-        found = await self.one("idempotency", person=person, request_key=key)
-        if found is None:
-            return None
-        if found["request_digest"] != request_digest:
-            raise Refused("key_of_another_request", "idempotency")
-        return bytes(found["response"])
-
-    async def remember(self, key: str, person: str, request_digest: bytes, response: bytes) -> None:
-        """Keep the answer to a request with a key, in the transaction that did what was asked."""
-        await self.put(
-            "idempotency", {"person": person, "request_key": key, "request_digest": request_digest, "response": response, "at": self.now}
-        )
-
     def wake(self, *topics: str) -> None:
         """Tell waiting processes after the commit. Topics are ids and names of tables or streams, never values."""
         self._topics.update(topics)
 
-    async def _execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> Any:
+    async def _execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None) -> Any:
         assert self.writes or isinstance(statement, Select), "a reading transaction"
         self.wrote = self.wrote or not isinstance(statement, Select)
         try:

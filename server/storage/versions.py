@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drawing.errors import Refused
 from server.storage.engines import make_file, parse_url, postgres_engine, sqlite_engine
 from server.storage.guards import ROLES
 
+if TYPE_CHECKING:  # loaded where tables are changed: the serving processes stay small and start at once
+    from alembic.config import Config
+
 HERE = Path(__file__).parent / "migrations"
+_REVISION = re.compile(r'^(revision|down_revision)\b[^=]*= (?:"([^"]+)"|None)$', re.MULTILINE)
 
 
 def config(connection: Connection | None = None) -> Config:
     """Alembic's settings; the migrations are files of the package."""
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(HERE))
     made.attributes["connection"] = connection
@@ -29,16 +33,26 @@ def config(connection: Connection | None = None) -> Config:
 
 
 @cache
+def revisions() -> Mapping[str, str | None]:
+    """Each revision of this program with the one before it, as the files say."""
+    found: dict[str, str | None] = {}
+    for path in sorted((HERE / "versions").glob("*.py")):
+        said = {name: value or None for name, value in _REVISION.findall(path.read_text("utf-8"))}
+        found[said["revision"] or ""] = said["down_revision"]
+    return found
+
+
 def latest() -> str:
     """The revision of this program's tables."""
-    head = ScriptDirectory.from_config(config()).get_current_head()
-    assert head
+    (head,) = set(revisions()) - set(revisions().values())
     return head
 
 
 def current(connection: Connection) -> str | None:
     """The revision of a database's tables; None where there are none."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 async def check_version(connection: AsyncConnection) -> None:
@@ -46,7 +60,7 @@ async def check_version(connection: AsyncConnection) -> None:
     found = await connection.run_sync(current)
     if found == latest():
         return
-    known = found is None or found in {each.revision for each in ScriptDirectory.from_config(config()).walk_revisions()}
+    known = found is None or found in revisions()
     raise Refused("tables_of_another_version", "database", found=found or "-", needed=latest(), newer=int(not known))
 
 
@@ -71,7 +85,7 @@ async def migrate(url: str, revision: str = "head") -> tuple[str | None, str | N
             if engine.dialect.name == "postgresql":
                 await connection.execute(text("SET LOCAL ROLE lotroom_migrate"))
             before = await connection.run_sync(current)
-            if before is not None and before not in {each.revision for each in ScriptDirectory.from_config(config()).walk_revisions()}:
+            if before is not None and before not in revisions():
                 raise Refused("tables_of_another_version", "database", found=before, needed=latest(), newer=1)
             await connection.run_sync(_run, revision)
             after = await connection.run_sync(current)
@@ -83,6 +97,9 @@ async def migrate(url: str, revision: str = "head") -> tuple[str | None, str | N
 
 
 def _run(connection: Connection, revision: str) -> None:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
     script = ScriptDirectory.from_config(config())
     target = None if revision == "base" else script.get_revision(revision)
     here = current(connection)
@@ -94,6 +111,8 @@ def _run(connection: Connection, revision: str) -> None:
 
 def upgrade_within(connection: Connection) -> None:
     """All migrations, in whatever schema the connection is."""
+    from alembic import command
+
     command.upgrade(config(connection), "head")
 
 

@@ -172,11 +172,14 @@ def _as_json(found: Found) -> dict[str, Any]:
         "map_root": found.root.hex(),
         "projects": found.projects,
         "differences": differences,
+        "notices": [{"index": each.index, "origin": each.origin, "size": each.size, "seen": each.seen} for each in found.notices],
     }
 
 
 def _tell(found: Found, lang: str) -> None:
     click.echo(tell("monitored", lang, origin=found.origin, size=found.size, projects=found.projects, root=found.root.hex()))
+    for notice in found.notices:
+        click.echo(tell("monitor_epoch", lang, index=notice.index, origin=notice.origin, size=notice.size, seen=notice.seen))
     for each in found.differences[:TOLD]:
         detail = f" ({each.detail})" if each.detail else ""
         click.echo(f"  {each.index}: {tell('monitor_' + each.what, lang)}{detail}")

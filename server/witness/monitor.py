@@ -34,6 +34,16 @@ class Difference:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A new epoch: at which leaf, what the log was named before, how long it was then, and how long a witness had seen it."""
+
+    index: int
+    origin: str
+    size: int
+    seen: int
+
+
 @dataclass
 class Replay:
     """What follows from the leaves read so far."""
@@ -42,6 +52,7 @@ class Replay:
     keys: KeyList | None = None
     projects: dict[bytes, Project] = field(default_factory=dict)
     attempts: AttemptMap = field(default_factory=AttemptMap)
+    notices: list[Notice] = field(default_factory=list)
     unsaid: int = -1  # the last event whose map root the log has not said yet
 
     def read(self, index: int, leaf: bytes) -> Iterator[Difference]:
@@ -57,8 +68,17 @@ class Replay:
             yield from self._event(index, leaf)
         elif isinstance(value, dict) and value.get("event") == "log_begun":
             self.origin = str(value.get("origin"))
+        elif isinstance(value, dict) and value.get("event") == "epoch_begun":
+            yield from self._epoch(index, value)
         elif not isinstance(value, dict) or not isinstance(value.get("event", value.get("stream")), str):
             yield Difference(index, "not_a_leaf")
+
+    def _epoch(self, index: int, value: Mapping[str, object]) -> Iterator[Difference]:
+        match value:
+            case {"origin": str(origin), "size": int(size), "seen": [{"size": int(seen)}, *_]}:
+                self.notices.append(Notice(index, origin, size, seen))
+            case _:
+                yield Difference(index, "not_a_leaf")
 
     def _event(self, index: int, leaf: bytes) -> Iterator[Difference]:
         if self.unsaid >= 0:
@@ -105,6 +125,7 @@ class Found:
     root: bytes
     projects: int
     differences: tuple[Difference, ...]
+    notices: tuple[Notice, ...] = ()
 
 
 def replay(checkpoint: Checkpoint, entries: Sequence[bytes], keys: KeyList | None, before: Mapping[str, object] | None = None) -> Found:
@@ -126,9 +147,8 @@ def replay(checkpoint: Checkpoint, entries: Sequence[bytes], keys: KeyList | Non
         found.append(Difference(state.unsaid, "map_root_missing"))
     if state.origin != checkpoint.origin:
         found.append(Difference(len(entries), "map_of_other_log", state.origin))
-    return Found(
-        checkpoint.origin, len(entries), checkpoint.root, state.attempts.root, len(state.projects), tuple(sorted(found, key=_place))
-    )
+    ordered, notices = tuple(sorted(found, key=_place)), tuple(state.notices)
+    return Found(checkpoint.origin, len(entries), checkpoint.root, state.attempts.root, len(state.projects), ordered, notices)
 
 
 def _place(difference: Difference) -> tuple[int, str]:

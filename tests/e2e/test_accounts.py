@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.auth.model import Role
-from tests.e2e.test_site import LANGUAGES, Window, judged
+from tests.e2e.test_site import LANGUAGES, LOOKED, Window, judged
 from tests.npm import npm_file
 from tests.server.desk.site import PASSWORD, Desk, id_of
 
@@ -98,7 +98,7 @@ def test_pages_of_administrators_have_no_accessibility_violation(browser, site):
     someone = site.settle("new.comer")
     auditor = site.visitor().as_("shen.ji")
     for person, paths in ((visitor, ("/people", f"/people/{someone.person}", "/approvals")), (auditor, ("/audit", "/approvals"))):
-        for look in ("light", "dark", "phone"):
+        for look in LOOKED:
             window = Window(browser, site, look)
             window.context.add_cookies([{"name": n, "value": v, "url": site.origin} for n, v in person.cookies.items()])
             for path in paths:

@@ -29,6 +29,7 @@ NOW = 1_790_000_000
 WRITER = """
 import asyncio, os, sys
 from sqlalchemy import event
+from server.storage import repeats
 from server.storage.store import Store
 left, after = int(sys.argv[3]), sys.argv[4] == "after"
 def deadly(*_):
@@ -37,7 +38,7 @@ def deadly(*_):
     if left == 0:
         os.kill(os.getpid(), 9)
 async def act(tx, number):
-    answer = await tx.idempotent(f"key-{number}", "p", b"d")
+    answer = await repeats.begin(tx, "p", f"key-{number}", b"d")
     if answer is None:
         centre = await tx.insert("centre", {"code": str(number), "name": "x", "created_at": 1}, "system")
         await tx.change("centre", centre, {"name": "y"}, "system", 1)
@@ -46,7 +47,7 @@ async def act(tx, number):
         length = await tx.length("session:a")
         await tx.append("session:a", length, [b'{"n":%d,"stream":"session:a"}' % number])
         await tx.outbox("sms", str(number), 1, b"x")
-        await tx.remember(f"key-{number}", "p", b"d", b"done")
+        await repeats.end(tx, "p", f"key-{number}", b"done")
     return answer
 async def main(url, first):
     store = await Store.open(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 from drawing.draw import Phase
 from drawing.events import Attested, Event, Signature
@@ -17,6 +18,9 @@ from tests.scenario import World
 
 __all__ = ["javascript"]  # a fixture
 SAYS = "attested_by_one_body"
+
+STATE = SimpleNamespace(secret=bytes(32), request=b"")
+BOOK = SimpleNamespace(tag=b"", log=SimpleNamespace(origin=""))
 
 
 def of_one_body(world: World) -> World:
@@ -75,8 +79,8 @@ def test_the_ceremony_gives_the_roll_to_another_body_where_there_is_one():
     first, same, other = (make_key("supervisor", f"x/{n}", body) for n, body in enumerate(("bureau", "bureau", "court")))
 
     def holder(*keys: object) -> str:
-        made = Ceremony(*[None] * 4, Keys(None, None, keys), *[None] * 5)  # type: ignore[arg-type]
-        return made._roll_supervisor(World().project.draw).name
+        made = Ceremony.of(None, STATE, None, None, Keys(None, None, keys), SimpleNamespace(newest=None), BOOK, *[None] * 3)  # type: ignore[arg-type]
+        return made.roll_supervisor(World().project.draw).name
 
     assert World().project.draw.phase is Phase.NEW
     assert holder(first, same, other) == other.name

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,9 @@ from tests.scenario import World
 
 __all__ = ["javascript"]  # a fixture
 SAYS = "quorum_below_bound"
+
+STATE = SimpleNamespace(secret=bytes(32), request=b"")
+BOOK = SimpleNamespace(tag=b"", log=SimpleNamespace(origin=""))
 
 
 def policy(groups: dict[str, tuple[int, tuple[str, ...]]], quorum: str, witnesses: int) -> Policy:
@@ -84,7 +88,7 @@ def test_a_second_quorum_below_the_bound_is_said_too(javascript):
 
 def test_no_new_draw_begins_under_such_a_list():  # spec: keys-8
     world = World(quorum=2)
-    ceremony = Ceremony(*[None] * 4, Keys(Path(), None, ()), parse_keys(world.keys()), *[None] * 4)  # type: ignore[arg-type]
+    ceremony = Ceremony.of(None, STATE, None, None, Keys(Path(), None, ()), parse_keys(world.keys()), BOOK, *[None] * 3)  # type: ignore[arg-type]
     with pytest.raises(Refused) as refused:
-        ceremony.next_event(world.project.draw)
+        ceremony.next_event(world.project.draw, 0)
     assert refused.value.code == "new_list_below_bound"

@@ -6,7 +6,7 @@ const redirect = "http://127.0.0.1:9/signed-in";
 const client = (id, more) => ({
   client_id: id,
   client_secret: "a secret: of/the test+ client",
-  redirect_uris: [redirect],
+  redirect_uris: [redirect, ...process.argv.slice(3)],
   grant_types: ["authorization_code"],
   response_types: ["code"],
   id_token_signed_response_alg: "RS256",

@@ -11,7 +11,7 @@ from server.auth.logins import Event, Kind, Login
 from server.auth.model import AccountId, CentreId, Grant, PersonId, Role
 from server.auth.passwords import Cost, Hasher, hash_password
 from server.auth.people import Account, AccountState, Reset
-from server.auth.sign_in import House, Passkey, Request
+from server.auth.sign_in import Entered, House, Passkey, Request
 from server.auth.throttle import account_name
 from server.auth.tickets import Purpose, Ticket
 from tests.server.auth.test_logins import Memory as LoginsInMemory
@@ -134,16 +134,29 @@ def key(account: Account, login: Login | None = None, verified: str = "yes") -> 
     return f"{account.id}:{verified}:{login.id if login else 'sign-in'}".encode()
 
 
+class EntranceInMemory:
+    def __init__(self, accounts: Accounts, logins: LoginsInMemory) -> None:
+        self.accounts, self.logins = accounts, logins
+
+    async def entered(self, token_hash: bytes) -> Entered | None:
+        login = await self.logins.by_token(token_hash)
+        if login is None:
+            return None
+        account = await self.accounts.get(login.account)
+        return Entered(login, account, await self.accounts.grants(account.person) if account else frozenset())
+
+
 def house() -> House:
     chance = itertools.count(1)
 
     def draw(size: int) -> bytes:
         return sha256(next(chance).to_bytes(8, "big")).digest()[:size]
 
-    accounts = Accounts()
+    accounts, logins = Accounts(), LoginsInMemory()
     return House(
+        EntranceInMemory(accounts, logins),
         accounts,
-        LoginsInMemory(),
+        logins,
         ThrottleInMemory(),
         TicketsInMemory(),
         Codes(),

@@ -38,20 +38,20 @@ async def refused(code: str, awaitable) -> Refused:
 
 async def signed_in(home, name="zhang.wei", code="000001", now=1_000, **more):
     secret, login = await sign_in.with_password(home, name, PASSWORD, at(now, **more))
-    login, _ = await sign_in.authenticate(home, secret, at(now, **more))
+    login, *_ = await sign_in.authenticate(home, secret, at(now, **more))
     return await sign_in.with_second(home, login, E.TOTP_RIGHT, code, at(now, **more))
 
 
 async def test_password_and_code_sign_in_and_each_step_has_its_own_token(home):
     account = settle(home, "zhang.wei", Role.DRAW_CLERK)
     first, _ = await sign_in.with_password(home, " ZHANG.Ｗei", PASSWORD, at(1_000))
-    login, actor = await sign_in.authenticate(home, first, at(1_001))
+    login, actor, _ = await sign_in.authenticate(home, first, at(1_001))
     assert (actor.level, actor.person) == (Level.PASSWORD, account.person)
     with pytest.raises(Refused, match="second_factor_first"):
         require("account.read", actor, Thing(HERE, actor.person), 1_001)
     second, login = await sign_in.with_second(home, login, E.TOTP_RIGHT, "000007", at(1_002))
     await refused("sign_in", sign_in.authenticate(home, first, at(1_003)))
-    login, actor = await sign_in.authenticate(home, second, at(1_003))
+    login, actor, _ = await sign_in.authenticate(home, second, at(1_003))
     assert (actor.level, actor.passkey) == (Level.FULL, False)
     require("account.read", actor, Thing(HERE, actor.person), 1_003)
     third, login = await sign_in.with_second(home, login, E.TOTP_RIGHT, "000008", at(1_004))
@@ -66,12 +66,12 @@ async def test_a_passkey_signs_in_at_once_and_only_with_user_verification(home):
     assert (await sign_in.authenticate(home, secret, at(1_001)))[1].passkey
     await refused("login_step", sign_in.with_passkey(home, key(account, verified="no"), at(1_000)))
     await refused("second_factor_wrong", sign_in.with_second(home, login, E.PASSKEY_RIGHT, key(account, login, "no"), at(1_002)))
-    login, _ = await sign_in.authenticate(home, secret, at(1_003))
+    login, *_ = await sign_in.authenticate(home, secret, at(1_003))
     await refused("second_factor_wrong", sign_in.with_second(home, login, E.PASSKEY_RIGHT, key(account), at(1_004)))  # of another purpose
     other = settle(home, "other")
-    login, _ = await sign_in.authenticate(home, secret, at(1_005))
+    login, *_ = await sign_in.authenticate(home, secret, at(1_005))
     await refused("second_factor_wrong", sign_in.with_second(home, login, E.PASSKEY_RIGHT, key(other, login), at(1_006)))
-    login, _ = await sign_in.authenticate(home, secret, at(1_007))
+    login, *_ = await sign_in.authenticate(home, secret, at(1_007))
     _, login = await sign_in.with_second(home, login, E.PASSKEY_RIGHT, key(account, login), at(1_008))
     assert (login.level, login.passkey) == (Level.STEPPED_UP, True)
 
@@ -168,7 +168,7 @@ async def test_signing_in_often_locks_nobody_whichever_factor_comes_second(home,
         secret, login = await sign_in.with_password(home, "zhang.wei", PASSWORD, at(now))
         for again in range(7):  # the second factor, and step-ups
             home.factors.codes[account.id] = {"123456"}
-            login, _ = await sign_in.authenticate(home, secret, at(now + again))
+            login, *_ = await sign_in.authenticate(home, secret, at(now + again))
             shown = key(account, login) if factor is E.PASSKEY_RIGHT else "123456"
             secret, login = await sign_in.with_second(home, login, factor, shown, at(now + again))
         assert login.level is Level.STEPPED_UP
@@ -262,7 +262,7 @@ async def test_a_revoked_role_is_gone_at_the_next_request_and_the_login_gets_a_n
     secret, _ = await signed_in(home)
     home.accounts.held[account.person] = frozenset()
     await sign_in.roles_changed(home, [account.id], 1_001)
-    login, actor = await sign_in.authenticate(home, secret, at(1_002))
+    login, actor, _ = await sign_in.authenticate(home, secret, at(1_002))
     assert (login.renew_token, actor.grants) == (True, frozenset())
     fresh, login = await sign_in.renew(home, login)
     await refused("sign_in", sign_in.authenticate(home, secret, at(1_003)))
@@ -274,7 +274,7 @@ async def test_two_requests_at_once_are_both_answered(home):
     settle(home, "zhang.wei")
     secret, _ = await signed_in(home)
     got = await asyncio.gather(*(sign_in.authenticate(home, secret, at(1_100 + n)) for n in range(20)))
-    assert all(actor.level is Level.FULL for _, actor in got)
+    assert all(actor.level is Level.FULL for _, actor, _ in got)
 
 
 async def test_an_old_hash_is_renewed_when_its_owner_signs_in(home):

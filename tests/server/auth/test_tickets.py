@@ -201,7 +201,9 @@ BY = PersonId("c" * 32)
 
 
 def token(scopes=("audit.read",), role=Role.AUDIT_ADMIN, life=86_400, name="supervision platform"):
-    return service_tokens.make(service_tokens.TokenId("t"), name, role, EVERYWHERE, scopes, BY, bytes(range(32)), NOW, life)
+    text, made = service_tokens.make(service_tokens.TokenId("t"), name, role, EVERYWHERE, scopes, BY, bytes(range(32)), NOW, life)
+    assert not made.approved
+    return text, replace(made, approved=True)
 
 
 def test_a_token_reads_what_its_scopes_say_and_nothing_else():
@@ -241,9 +243,9 @@ def test_a_token_that_may_not_be_made(more, code):
     refused(code, token, **more)
 
 
-def test_unknown_revoked_and_expired_tokens_are_one():
+def test_unknown_waiting_revoked_and_expired_tokens_are_one():
     text, made = token()
-    for found, now in [(None, NOW), (replace(made, revoked_at=1), NOW), (made, made.expires)]:
+    for found, now in [(None, NOW), (replace(made, approved=False), NOW), (replace(made, revoked_at=1), NOW), (made, made.expires)]:
         refused("token_not_valid", service_tokens.actor, found, now)
     for bad in ("", text[1:], text[8:], text[:-1], text.upper(), "Bearer " + text, "lotroom_" + "é" * 43):
         assert service_tokens.hash_of(bad) is None

@@ -31,7 +31,7 @@ from server.storage import accounts
 from server.storage.store import Store
 from tests.server.keeper.authenticator import Authenticator
 from tests.server.keeper.house import House
-from tests.server.web.live import Browser, Live
+from tests.server.web.live import COMPILED, Browser, Live
 
 CHEAP = Cost(8 << 10, 1)
 PASSWORD = "Rosin-tulip-43-kelp"
@@ -41,6 +41,12 @@ ADMINS = {"sun.xitong": Role.SYSTEM_ADMIN, "an.quan": Role.SECURITY_ADMIN, "shen
 
 def id_of(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:32]
+
+
+async def begin_log(url: str, now: int) -> None:
+    store = await Store.open(url)
+    await store.write(lambda tx: tx.begin_log("lotroom.test/log", "console"), now)
+    await store.close()
 
 
 class Clock:
@@ -59,13 +65,17 @@ class Clock:
 class Desk(Live):
     """A running service and those who use it."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, *, settings=None, **given) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = self.socket.getsockname()[1]
         self.host = f"localhost:{self.port}"
         self.origin = f"http://{self.host}"
-        self.settings = Settings(origin=self.origin, insecure_demo=True)
-        self.house = House(folder, demo=True, rp="localhost", origins=[self.origin])
+        self.settings = Settings(origin=self.origin, insecure_demo=True, **(settings or {}))
+        self.house = House(folder, demo=True, rp="localhost", origins=[self.origin], **given)
+        if "database" in given:  # the keeper reads the log there
+            beginning = threading.Thread(target=lambda: asyncio.run(begin_log(url, self.house.now())))  # a browser's test has a loop here
+            beginning.start()
+            beginning.join()
         self.house.start()
         self.clock = Clock(self.house)
         self.keys: dict[str, Authenticator] = {}
@@ -88,7 +98,7 @@ class Desk(Live):
         self.keeper = Keeper(self.house.socket)
         self.hasher = Hasher(2, cost=CHEAP)
         self.desk = furnished(self.store, self.keeper, self.hasher, os.urandom, self.clock.now)
-        self.app = build(self.settings, parts_of(self.desk, clock=self.clock, chance=SystemChance()))
+        self.app = build(self.settings, parts_of(self.desk, clock=self.clock, chance=SystemChance()), compiled=COMPILED)
         self.site = self.app[SITE]
         self.runner = Runner(self.app)
         await self.runner.setup()
@@ -129,7 +139,7 @@ class Desk(Live):
             centre,
             name,
             more.pop("kind", Kind.STAFF),
-            AccountState.ACTIVE,
+            more.pop("state", AccountState.ACTIVE),
             password,
             now,
             totp,
@@ -196,6 +206,20 @@ class Visitor(Browser):
         assert answer.status == 200, (path, answer.status, problem(answer))
         return answer
 
+    def upload(self, path: str, fields: dict[str, str], file: tuple[str, str, bytes]):
+        """A form with a file, as browsers send it."""
+        mark = "----lotroom0123456789"
+        parts = [
+            f'--{mark}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n'.encode()
+            for n, v in {"csrf": self.token, **fields}.items()
+        ]
+        name, called, data = file
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="{name}"; filename="{called}"\r\nContent-Type: text/csv\r\n\r\n'
+        return self.raw_upload(path, b"".join(parts) + head.encode() + data + f"\r\n--{mark}--\r\n".encode(), mark)
+
+    def raw_upload(self, path: str, body: bytes, mark: str):
+        return self.post(path, raw=body, **{"Content-Type": f"multipart/form-data; boundary={mark}"})
+
     def enter(self, name: str, password: str = PASSWORD):
         self.open("/sign-in")
         return self.post("/sign-in", (("account", name), ("password", password)))
@@ -235,6 +259,14 @@ class Visitor(Browser):
         assert answer.status == 303, problem(answer)
         self.open(answer.headers["Location"])
         return self
+
+    def vote(self, name: str, title: str = ""):
+        """Approve the newest that waits, or that whose title has these words. Returns the answer."""
+        text = self.open("/approvals").text
+        cards = re.findall(r'<h2 id="a-([0-9a-f]{32})">([^<]*)</h2>', text)
+        found = next(each for each, words in cards if title in words)
+        asked = self.options(f"/approvals/{found}/options")
+        return self.post(f"/approvals/{found}/approve", (("assertion", self.live.keys[name].get(json.dumps(asked))),))
 
     def as_(self, name: str):
         """Signed in and confirmed."""

@@ -1,41 +1,19 @@
 """People sign in, confirm, change what is theirs, invite, ask, approve and look into the log: over HTTP, with a real keeper and database."""
 
-import asyncio
 import json
 import re
-import shutil
 
 import pytest
 
 from server.auth.model import Role
-from tests.server.desk.site import ADMINS, CENTRE, PASSWORD, Desk, id_of, problem
+from server.handlers.proxies import networks
+from tests.server.desk.site import ADMINS, CENTRE, PASSWORD, id_of, problem
 from tests.server.keeper.authenticator import Authenticator
-from tests.service import ENGINES, _admin, _as
 
 NEW = "Ferry lantern quietly orbits 77"
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def site(request, templates, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("desk")
-    if request.param == "sqlite":
-        shutil.copy(templates["sqlite"], folder / "lotroom.db")
-        url = f"sqlite+aiosqlite:///{folder / 'lotroom.db'}"
-    else:
-        name = f"{templates['postgresql']}_desk"
-        asyncio.run(_admin(f"CREATE DATABASE {name} TEMPLATE {templates['postgresql']}"))
-        url = _as("lotroom_web", name)
-    made = Desk(folder, url)
-    yield made
-    made.stop()
-    if request.param == "postgresql":
-        asyncio.run(_admin(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-@pytest.fixture(autouse=True)
-def later(site):
-    """One address may guess twenty times a minute: each test has a minute of its own."""
-    site.house.move_clock(61)
+pytestmark = pytest.mark.usefixtures("later")
 
 
 def test_password_and_code_make_a_login_and_leaving_ends_it(site):
@@ -259,3 +237,27 @@ def test_without_the_keeper_pages_say_so_and_passwords_still_begin(site):
     finally:
         site.house.start()
     assert visitor.post("/sign-in/second", (("code", site.code("yu.an")),)).status == 303
+
+
+def test_guesses_through_our_proxy_count_under_the_clients_own_address(site):
+    site.settle("pro.xied")
+    visitor = site.visitor()
+    visitor.open("/sign-in")
+    site.site.proxies = networks(("127.0.0.1",))
+    try:
+
+        def guess(address):
+            sent = {"X-Forwarded-For": f"192.0.2.7, {address}"}
+            return visitor.post("/sign-in", (("account", f"nobody.{address}"), ("password", "no")), **sent).status
+
+        assert [guess("198.51.100.1") for _ in range(6)] == [422] * 5 + [429]
+        assert (
+            sum(
+                visitor.post("/sign-in", (("account", f"n.{n}"), ("password", "no")), **{"X-Forwarded-For": "198.51.100.9"}).status == 422
+                for n in range(25)
+            )
+            == 20
+        )
+        assert guess("198.51.100.2") == 422
+    finally:
+        site.site.proxies = ()

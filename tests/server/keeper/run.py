@@ -56,7 +56,9 @@ settings = Settings(
     "lotroom.test/log",
     peers,
     given.get("demo", False),
-    rates,
+    courier_box=bytes.fromhex(given.get("courier_box", "")),
+    out=Path(given["out"]) if "out" in given else None,
+    rates=rates,
 )
 logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-sys.exit(run(settings, Place(folder / "s" / "keeper.sock", folder / "keeper.db"), clock))
+sys.exit(run(settings, Place(folder / "s" / "keeper.sock", given.get("database") or folder / "keeper.db"), clock))

@@ -331,7 +331,17 @@ def test_a_second_keeper_over_one_store_accepts_nothing_twice_and_stops(tmp_path
         for _ in range(2):
             store = await FileStore.open(folder / "db")
             settings = Settings(folder / "x", Site("x", ()), "x", {})
-            core = Core(settings, store, lambda: 1_000_000, chance.token_bytes, Child(), file, sealed.Shares(file), True)
+            core = Core(
+                settings,
+                store,
+                lambda: 1_000_000,
+                chance.token_bytes,
+                Child(),
+                Child("server.drawer.tasks"),
+                file,
+                sealed.Shares(file),
+                True,
+            )
             core.kept_vault = Vault(Keyring({1: Secret(bytes(32))}, INTERNATIONAL), store, chance.token_bytes)
             cores.append(core)
         secret = await people.enrol_totp(cores[0], v.EnrolTotp(bytes(32), "p", ""))

@@ -180,7 +180,17 @@ async def with_core(folder, work):
     sealed.write_sealed(ceremony.file, folder / "sealed", new=True)
     store = await FileStore.open(folder / "db")
     settings = Settings(folder / "sealed", Site("x", ("https://x",)), "lotroom.test/log", {})
-    core = Core(settings, store, lambda: int(time.time()), secrets.token_bytes, Child(), ceremony.file, sealed.Shares(ceremony.file), True)
+    core = Core(
+        settings,
+        store,
+        lambda: int(time.time()),
+        secrets.token_bytes,
+        Child(),
+        Child("server.drawer.tasks"),
+        ceremony.file,
+        sealed.Shares(ceremony.file),
+        True,
+    )
     keeper = Keeper(core, time.monotonic)
     try:
         await keeper.unseal(sealed.open_demo(ceremony.file))

@@ -10,15 +10,15 @@ from drawing.errors import Refused
 from server.auth import approvals, logins, people, tickets
 from server.auth.logins import Event, LoginId, State
 from server.auth.logins import Kind as LoginKind
-from server.auth.model import EVERYWHERE, AccountId, Actor, CentreId, Grant, Level, PersonId, Role, Thing
+from server.auth.model import EVERYWHERE, AccountId, Actor, Grant, Level, PersonId, Role, Thing
 from server.auth.people import Account, AccountState
 from server.auth.throttle import Counter, Key, keys_of_guess
 from server.auth.tickets import Purpose
+from server.errors import Stale
 from server.storage import accounts, journal
 from server.storage import proposals as stored
 from server.storage.accounts import StoredAccounts, StoredCodes, StoredDevices, StoredResets
 from server.storage.logins import StoredLogins, StoredThrottle, StoredTickets
-from server.storage.proposals import StoredProposals
 
 NOW = 1_800_000_000
 PERSON, ACCOUNT = PersonId("a" * 32), AccountId("b" * 32)
@@ -166,20 +166,36 @@ async def test_a_proposal_keeps_its_votes_and_is_used_once(store):
     await settled(store)
     made = approvals.propose(approvals.ProposalId("f" * 32), "people.grant_role", actors[0], Thing(digest=b"d" * 32), NOW, [PERSON])
     await store.write(lambda tx: stored.add(tx, made, f"person/{PERSON}", "新来的", {"role": "approver"}), NOW)
-    held = StoredProposals(store, clock)
-    assert await held.get(made.id) == made
-    assert await held.open_at(CentreId(EVERYWHERE), NOW) == (made,)
+
+    async def get():
+        async with store.reading() as tx:
+            return await stored.proposal(tx, made.id)
+
+    async def swap(proposal):
+        by = proposal.votes[-1].person
+        try:
+            await store.write(lambda tx: stored.write(tx, proposal, by), clock())
+        except Stale:
+            return False
+        return True
+
+    async def waiting():
+        async with store.reading() as tx:
+            return await stored.recent(tx, is_open=True)
+
+    assert await get() == made
+    assert await waiting() == [made]
     votes = [approvals.vote(made, each, True, b"d" * 32, NOW, b"e" * 32) for each in actors[1:]]
-    assert sorted(await asyncio.gather(*(held.swap(each) for each in votes))) == [False, True]
-    now = await held.get(made.id)
+    assert sorted(await asyncio.gather(*(swap(each) for each in votes))) == [False, True]
+    now = await get()
     late = next(each for each in actors[1:] if each.person != now.votes[0].person)
     both = approvals.vote(now, late, True, b"d" * 32, NOW + 1, b"e" * 32)
-    assert await held.swap(both)
-    assert await held.get(made.id) == both
+    assert await swap(both)
+    assert await get() == both
     able = {each.person: approvals.roles_for(both, each.grants, NOW) for each in actors}
     used, _ = approvals.use(both, b"d" * 32, NOW, able)
-    assert sorted(await asyncio.gather(*(held.swap(used) for _ in range(6)))) == [False] * 5 + [True]
-    assert await held.open_at(CentreId(EVERYWHERE), NOW) == ()
+    assert sorted(await asyncio.gather(*(swap(used) for _ in range(6)))) == [False] * 5 + [True]
+    assert await waiting() == []
     async with store.reading() as tx:
         assert await stored.about(tx, made.id) == {"role": "approver", "object": f"person/{PERSON}", "why": "新来的"}
         shown = await journal.read(tx, thing=made.id)

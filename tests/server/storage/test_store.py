@@ -168,22 +168,6 @@ async def test_one_of_20_appends_at_the_same_length_wins(store):
     assert sorted(await asyncio.gather(*(try_one(n) for n in range(20))), key=str) == [0, *[None] * 19]
 
 
-async def test_a_key_gives_the_same_answer_to_the_same_request_and_none_to_another(store):
-    async def ask(tx, digest):
-        answer = await tx.idempotent("key-1", "p", digest)
-        if answer is None:
-            await tx.insert("centre", CENTRE, "system")
-            answer = b"done"
-            await tx.remember("key-1", "p", digest, answer)
-        return answer
-
-    assert await asyncio.gather(*(store.write(lambda tx: ask(tx, b"a" * 32), NOW) for _ in range(20))) == [b"done"] * 20
-    with pytest.raises(Refused, match="key_of_another_request"):
-        await store.write(lambda tx: ask(tx, b"b" * 32), NOW)
-    async with store.reading() as tx:
-        assert await tx.count("centre") == 1
-
-
 async def test_a_reading_transaction_has_one_snapshot_and_cannot_write(store):
     centre = await a_centre(store)
     async with store.reading() as tx:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import http.client
 import re
+import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -19,7 +23,7 @@ from drawing.errors import Refused
 from server.adapters.clock import SystemChance, SystemClock
 from server.app import Parts, build
 from server.config import Settings
-from server.errors import KeeperMissing, NotFound, Sealed, Stale, TooMany
+from server.errors import Failure, NotFound, Stale
 from server.handlers import forms
 from server.handlers.ask import NOBODY, SITE, Access, Ask, CheckpointView, Health, Kind, PartState, Route, Viewer
 from server.handlers.doorway import Runner
@@ -30,6 +34,8 @@ from server.handlers.status import as_json
 
 KNOWN = Viewer("1" * 32, "何晓雯", "2" * 32, "3" * 32, ("clerk",), frozenset({"draws.read"}))
 SERVICE = replace(KNOWN, login="", by_token=True)
+COMPILED = Path(tempfile.mkdtemp(prefix="lotroom-pages-"))  # templates as code: many tests start the service in this process
+atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
 
 
 class FakeViewers:
@@ -38,7 +44,7 @@ class FakeViewers:
     async def by_cookie(self, token: str, now: int, caller: object) -> Viewer:
         return KNOWN if token == "good" else replace(KNOWN, login="4" * 32) if token == "other" else NOBODY
 
-    async def by_bearer(self, token: str, now: int) -> Viewer:
+    async def by_bearer(self, token: str, now: int, caller: object) -> Viewer:
         return SERVICE if token == "service" else NOBODY
 
 
@@ -125,17 +131,23 @@ async def thing(ask: Ask) -> aioweb.StreamResponse:
     return as_json(Total(total=1))
 
 
+class Unfilled(Failure):
+    """A failure whose text wants a value that nobody gave."""
+
+    code = "too_many"
+
+
 FAILURES: Mapping[str, BaseException] = {
     "boom": RuntimeError("名字 何晓雯 password=hunter2"),
     "assert": AssertionError("secret"),
     "timeout": TimeoutError("secret"),
-    "sealed": Sealed(),
-    "keeper": KeeperMissing(),
+    "sealed": Refused("service_sealed", "keeper"),
+    "keeper": Refused("keeper_missing", "socket"),
     "stale": Stale(),
-    "wait": TooMany(seconds=7),
+    "wait": Refused("too_many", "login", retry_after=7),
     "refused": Refused("bad_credit_code", "bidder"),
     "http": aioweb.HTTPForbidden(text="secret"),
-    "unfilled": TooMany(),
+    "unfilled": Unfilled(),
 }
 
 
@@ -184,7 +196,7 @@ class Live:
         self.settings = Settings(origin=self.origin, insecure_demo=not https, **settings)  # type: ignore[arg-type]
         self.probes = (FakeProbe("database"), FakeProbe("keeper"), FakeProbe("witness", needed=False))
         self.parts = Parts(SystemClock(), SystemChance(), FakeViewers(), FakePermissions(), FakeCheckpoints(), self.probes)
-        self.app = build(self.settings, self.parts, (*TABLE, *EXTRA))
+        self.app = build(self.settings, self.parts, (*TABLE, *EXTRA), COMPILED)
         self.site = self.app[SITE]
         self.loop = asyncio.new_event_loop()
         self.runner = Runner(self.app)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.conftest import counts
-from tests.server.web.live import GOOD_FORM, Live
+from tests.server.web.live import GOOD_FORM, Live, ran
 
 JSON = {"Authorization": "Bearer service", "Content-Type": "application/json"}
 
@@ -38,6 +39,31 @@ def test_a_body_without_a_length_is_refused_unread(live):
         except OSError:
             pass
     assert sent < 4_000 * len(chunk)  # nobody reads on
+
+
+def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(live):
+    browser = live.browser()
+    browser.get("/")
+    headers = "".join(f"{name}: {value}\r\n" for name, value in browser.headers().items())
+    body = urlencode([("csrf", browser.token), *GOOD_FORM]).encode()
+    before = len(ran)
+    for more, runs in ((0, 1), (50, 0)):
+        with socket.create_connection(("127.0.0.1", live.port), timeout=5) as raw:
+            raw.sendall(
+                f"POST /t/form HTTP/1.1\r\nHost: {live.host}\r\n{headers}Content-Length: {len(body) + more}\r\n\r\n".encode() + body
+            )
+            raw.shutdown(socket.SHUT_WR)
+            raw.recv(20)
+        assert browser.get("/").status == 200
+        assert len(ran) - before == runs, more
+        before = len(ran)
+
+
+def test_a_token_that_nobody_has_is_told_to_sign_in_even_where_everybody_may_read(live):
+    for token in ("nobody", "good"):
+        answer = live.ask("GET", "/api/status", None, {"Authorization": f"Bearer {token}"})
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert live.ask("GET", "/api/status", None, {"Authorization": "Bearer service"}).status == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity", "GZIP, gzip"])

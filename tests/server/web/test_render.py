@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
+from server.app import build
+from server.config import Settings
 from server.handlers.gallery import PROBLEM, SAMPLES
 from server.handlers.problems import PROBLEMS
 from server.handlers.render import environment
@@ -184,7 +187,7 @@ def test_payloads_in_addresses_and_headers_stay_text(live):
 def test_no_text_of_a_template_is_left_untranslated(site):
     """Literal text between tags, and in attributes that people see or hear, comes from the catalogues alone."""
     env = environment(TEMPLATES, site.languages["en"], site.statics)
-    allowed = re.compile(r"UTC\+8|SHA-256|KB|JXF-2026-0(113|098)|English|中文|Esc|[?/GN19…·–():,\s\d]|\bUTC\b")
+    allowed = re.compile(r"UTC\+8|SHA-256|KB|CSV|JSON|JXF-2026-0(113|098)|English|中文|Esc|[?/GN19…·–():,\s\d]|\bUTC\b")
     found = []
     for path in sorted(TEMPLATES.glob("*.html")):
         tree = env.parse(path.read_text("utf-8"))
@@ -275,3 +278,20 @@ def test_the_names_of_classes_in_templates_are_in_the_style_sheet():
     for path in TEMPLATES.glob("*.html"):
         for value in re.findall(r'class="([^"{}]*)"', path.read_text("utf-8")):
             assert set(value.split()) <= known | {"now", "later", "problem-code", "flash", "list"}, (path.name, value)
+
+
+def test_compiled_templates_are_taken_from_their_folder_and_a_damaged_or_missing_one_is_made_again(tmp_path):
+    def compiled():
+        build(Settings(insecure_demo=True), compiled=tmp_path)
+        return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    first = compiled()
+    assert len(first) == len(list(TEMPLATES.glob("*.html")))  # once for both languages
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert compiled() == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
+    for n, path in enumerate(sorted(tmp_path.iterdir())):
+        data = path.read_bytes()
+        path.write_bytes((b"", data[:40], data[: len(data) // 2], b"\0" * 60, os.urandom(90))[n % 5])
+    assert compiled() == first
+    build(Settings(insecure_demo=True), compiled=tmp_path / "none")  # as where a disk is full: pages are there all the same

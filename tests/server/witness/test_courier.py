@@ -12,12 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from drawing import merkle
+from drawing.canonical import dumps
 from drawing.errors import Refused
 from drawing.note import Checkpoint, Policy, sign_note
+from server.keeper.store import Change
+from server.storage.annex import KeptRows
 from server.storage.check import check
+from server.storage.frozen import Frozen, first_name, next_epoch
 from server.storage.log import Log
 from server.witness.client import Witnesses, addresses_of, check_not_behind, is_reached
-from server.witness.courier import Cosigner, Epoch, begin_epoch, next_epoch
+from server.witness.courier import Cosigner
 from tests.server.storage.test_log import VKEY, leaves, sign
 from tests.server.witness.world import ORIGIN, GrowingLog, Process, witness
 
@@ -99,18 +103,27 @@ async def test_an_older_backup_beside_a_witness_is_refused_and_a_new_epoch_goes_
     assert seen.reached
 
     cosigner = Cosigner(store, Witnesses(policy, urls))
-    for ask in (cosigner.check_not_behind(), cosigner.cosign_newest(NOW)):
+    for _ in range(2):
         with pytest.raises(Refused) as wrong:
-            await ask
+            await cosigner.cosign_newest(NOW)
         assert (wrong.value.code, wrong.value.params["seen"], wrong.value.params["size"]) == ("log_behind_witness", size + 7, size)
 
-    for approved in ((), ("a" * 32,), ("a" * 32, "b" * 32)):  # nobody, one, and one of two is who asks
-        with pytest.raises(Refused, match="epoch_needs_two"):
-            await begin_epoch(store, Epoch("b" * 32, approved, ()), NOW)
-    begun = await begin_epoch(store, Epoch("system", ("a" * 32, "b" * 32), ((urls[0], size + 7),)), NOW)
-    assert begun == f"{origin}/epoch-2"
+    row = {"scope": "service", "name": "x", "value": "1", "changed_at": NOW}
+    for each in (store, keeper_store):  # every process is stopped by the same column
+        with pytest.raises(Refused, match="log_behind_witness"):
+            await each.write(lambda tx: tx.insert("setting", row, "web"), NOW)
+    async with store.reading() as tx:
+        root = (await tx.head()).root
+    note = sign_note(Checkpoint(origin, size, root).text(), VKEY, sign)
+    with pytest.raises(Refused, match="log_behind_witness"):
+        await keeper_store.write(lambda tx: tx.checkpoint(origin, size, root, note), NOW)
+    await store.write(lambda tx: tx.put("throttle", {"name": "n", "value": "1", "updated_at": NOW}), NOW)  # counters are not in the log
+    begun = next_epoch(origin)
+    notice = Change("epoch", (begun,), dumps({"at": NOW, "event": "epoch_begun", "seen": [{"size": size + 7}], "size": size}))
+    await KeptRows(keeper_store).write([notice], NOW)
     async with store.reading() as tx:
         notice, name = (json.loads(leaf) for leaf in await Log(tx).entries(size, size + 2))
+        assert (await tx.head()).frozen is None
     assert (notice["event"], notice["size"], notice["seen"][0]["size"]) == ("epoch_begun", size, size + 7)
     assert (name["event"], name["before"], name["origin"], name["why"]) == ("log_begun", origin, begun, "log_behind_witness")
     await publish(store, keeper_store, begun)
@@ -135,12 +148,61 @@ async def test_a_rebuilt_database_is_refused(store, keeper_store, database, thre
     for grow in (5, 7):
         assert await publish(store, keeper_store, origin, grow) >= 6
         with pytest.raises(Refused, match="log_differs_from_witness"):
-            await cosigner.check_not_behind()
+            await cosigner.cosign_newest(NOW)
+        with pytest.raises(Refused, match="log_differs_from_witness"):
+            await publish(store, keeper_store, origin, 1)
+        await store.write(lambda tx: tx.freeze(None), NOW)  # somebody with the database's password goes on: the witness still refuses
+
+
+async def test_a_witness_is_left_alone_while_it_does_not_answer_and_asked_again_later(store, keeper_store, database, three):
+    origin = f"{database.engine}-3.example/log"
+    await store.write(lambda tx: tx.begin_log(origin, "system"), NOW)
+    urls = ["http://127.0.0.1:1", *(each.url for each in three)]
+    cosigner = Cosigner(store, Witnesses(policy_of(three, VKEY), urls), {urls[0]: "away", urls[1]: "w0"})
+    size = await publish(store, keeper_store, origin, 2)
+
+    async def asked(now: int) -> set[str]:
+        found = await cosigner.cosign_newest(now)
+        assert found is not None
+        assert await cosigner.reached(found)
+        return {each.address for each in found.replies}
+
+    assert await asked(NOW) == set(urls)
+    assert urls[0] not in await asked(NOW + 1)
+    assert cosigner.wait_seconds(NOW + 1) == 1
+    assert urls[0] in await asked(NOW + 2)
+    assert urls[0] not in await asked(NOW + 5)
+    assert urls[0] in await asked(NOW + 6)
+    async with store.reading() as tx:
+        states = {row["witness"]: (row["code"], row["size"], row["good_at"]) for row in await tx.all("witness_state")}
+        fresh = await Log(tx).file("checkpoint")
+        first = (await tx.one("witness_note", witness="w0", size=size, origin=origin))["line"]
+    assert states == {"away": ("witness_silent", 0, 0), "w0": ("", size, NOW + 6)}
+    assert is_reached(fresh, policy_of(three, VKEY), None)
+    assert (first in fresh) == (first == fresh.splitlines(keepends=True)[-3])
+
+
+async def test_a_witness_that_is_no_longer_asked_or_cosigns_after_all_lets_the_log_go_on(store, keeper_store, database, three):
+    origin = f"{database.engine}-0.example/log/epoch-2"
+    await store.write(lambda tx: tx.begin_log(origin, "system"), NOW)
+    await publish(store, keeper_store, origin, 2)
+    cosigner = Cosigner(store, Witnesses(policy_of(three, VKEY), [each.url for each in three]))
+    for place in (three[0].url, "http://127.0.0.1:1"):
+        frozen = Frozen("log_behind_witness", place, 2, 9, NOW)
+        await store.write(lambda tx, frozen=frozen: tx.freeze(frozen), NOW)
+        assert await cosigner.cosign_newest(NOW) is not None
+        async with store.reading() as tx:
+            assert (await tx.head()).frozen is None
+    away = Cosigner(store, Witnesses(policy_of(three, VKEY), ["http://127.0.0.1:1"]))
+    await store.write(lambda tx: tx.freeze(frozen), NOW)
+    with pytest.raises(Refused, match="log_behind_witness"):  # silence thaws nothing
+        await away.cosign_newest(NOW)
 
 
 def test_epochs_count():
     assert next_epoch("a/log") == "a/log/epoch-2"
     assert next_epoch("a/log/epoch-2") == "a/log/epoch-3"
+    assert first_name("a/log/epoch-12") == first_name("a/log") == "a/log"
     assert next_epoch("a/log/epoch-x") == "a/log/epoch-x/epoch-2"
 
 

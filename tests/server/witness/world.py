@@ -112,9 +112,9 @@ class Process:
             self.process.stdout.close()
 
 
-def begin(folder: Path, *words: str, env: dict[str, str] | None = None) -> Process:
-    """`lotroom witness WORDS --listen 127.0.0.1:0`, once it listens."""
-    command = [sys.executable, "-c", RUN, "witness", *words, "--listen", "127.0.0.1:0", "--lang", "en"]
+def begin(folder: Path, *words: str, env: dict[str, str] | None = None, port: int = 0) -> Process:
+    """`lotroom witness WORDS --listen 127.0.0.1:PORT`, once it listens."""
+    command = [sys.executable, "-c", RUN, "witness", *words, "--listen", f"127.0.0.1:{port}", "--lang", "en"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
     assert process.stdout is not None
     line = process.stdout.readline()

@@ -28,8 +28,11 @@ TABLES = (
     ("expert", Kind.STATE, "web"),
     ("idempotency", Kind.TRANSIENT, "web"),
     ("identity", Kind.STATE, "web"),
+    ("import_batch", Kind.TRANSIENT, "web"),
+    ("import_row", Kind.TRANSIENT, "web"),
     ("keeper_credential", Kind.KEEPER, "keeper"),
     ("keeper_state", Kind.KEEPER, "keeper"),
+    ("library_import", Kind.STATE, "web"),
     ("log_head", Kind.HEAD, "web"),
     ("log_leaf", Kind.LOG, "web"),
     ("log_node", Kind.LOG, "web"),
@@ -49,9 +52,11 @@ TABLES = (
     ("site", Kind.STATE, "web"),
     ("throttle", Kind.TRANSIENT, "web"),
     ("ticket", Kind.TRANSIENT, "web"),
+    ("token_use", Kind.TRANSIENT, "web"),
     ("totp", Kind.STATE, "web"),
     ("witness", Kind.STATE, "web"),
     ("witness_note", Kind.LOG, "web"),
+    ("witness_state", Kind.TRANSIENT, "web"),
     ("wrapped_key", Kind.KEEPER, "keeper"),
 )
 
@@ -172,6 +177,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("checkpoints", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("cosignatures", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("frozen", sa.Text(), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_log_head_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_head")),
         sqlite_strict=True,
@@ -309,6 +315,25 @@ def upgrade() -> None:
         sa.Column("added_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("removed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_witness")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "token_use",
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_token_use")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "witness_state",
+        sa.Column("witness", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("good_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("asked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("line", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("witness", name=op.f("pk_witness_state")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -465,9 +490,7 @@ def upgrade() -> None:
         sa.Column("number_index", sa.LargeBinary(), nullable=False),
         sa.Column("phone_index", sa.LargeBinary(), nullable=True),
         sa.Column("unit_index", sa.LargeBinary(), nullable=True),
-        sa.Column("name_index", sa.LargeBinary(), nullable=True),
         sa.Column("record_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("fields", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("import_id", sa.Text(), nullable=True),
         sa.Column("added_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -480,8 +503,56 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("expert", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_expert_centre"), ["centre"], unique=False)
-        batch_op.create_index(batch_op.f("ix_expert_import_id"), ["import_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_expert_centre_added_at"), ["centre", "added_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_expert_person"), ["person"], unique=False)
+        batch_op.create_index(batch_op.f("ix_expert_phone_index"), ["phone_index"], unique=False)
+
+    op.create_table(
+        "import_batch",
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("applied_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.PrimaryKeyConstraint("import_id", "number", name=op.f("pk_import_batch")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "import_row",
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("row", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("faults", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("import_id", "row", name=op.f("pk_import_row")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "library_import",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("centre", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("rows", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("bad", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("joins", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("changes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("moves", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("leaves", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("finished_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["centre"], ["centre.id"], name=op.f("fk_library_import_centre")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_library_import_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_library_import")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("library_import", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_library_import_centre"), ["centre"], unique=False)
+        batch_op.create_index(batch_op.f("ix_library_import_centre_created_at"), ["centre", "created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_library_import_person"), ["person"], unique=False)
 
     op.create_table(
         "identity",
@@ -544,14 +615,18 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("centre", sa.Text(), nullable=False),
+        sa.Column("centre", sa.Text(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=False),
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("approval", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("expires_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("revoked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["approval"], ["approval.id"], name=op.f("fk_service_token_approval")),
         sa.ForeignKeyConstraint(["centre"], ["centre.id"], name=op.f("fk_service_token_centre")),
         sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_service_token_created_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_service_token")),
@@ -559,6 +634,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     with op.batch_alter_table("service_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_service_token_approval"), ["approval"], unique=False)
         batch_op.create_index(batch_op.f("ix_service_token_centre"), ["centre"], unique=False)
         batch_op.create_index(batch_op.f("ix_service_token_created_by"), ["created_by"], unique=False)
 
@@ -773,6 +849,7 @@ def downgrade() -> None:
     with op.batch_alter_table("service_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_service_token_created_by"))
         batch_op.drop_index(batch_op.f("ix_service_token_centre"))
+        batch_op.drop_index(batch_op.f("ix_service_token_approval"))
 
     op.drop_table("service_token")
     with op.batch_alter_table("room", schema=None) as batch_op:
@@ -787,10 +864,19 @@ def downgrade() -> None:
     with op.batch_alter_table("identity", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_identity_person"))
 
+    with op.batch_alter_table("library_import", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_library_import_person"))
+        batch_op.drop_index(batch_op.f("ix_library_import_centre_created_at"))
+        batch_op.drop_index(batch_op.f("ix_library_import_centre"))
+
+    op.drop_table("library_import")
+    op.drop_table("import_row")
+    op.drop_table("import_batch")
     op.drop_table("identity")
     with op.batch_alter_table("expert", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_expert_phone_index"))
         batch_op.drop_index(batch_op.f("ix_expert_person"))
-        batch_op.drop_index(batch_op.f("ix_expert_import_id"))
+        batch_op.drop_index(batch_op.f("ix_expert_centre_added_at"))
         batch_op.drop_index(batch_op.f("ix_expert_centre"))
 
     op.drop_table("expert")
@@ -823,6 +909,8 @@ def downgrade() -> None:
     op.drop_table("person")
     op.drop_table("event")
     op.drop_table("wrapped_key")
+    op.drop_table("token_use")
+    op.drop_table("witness_state")
     op.drop_table("witness")
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_ticket_expires_at"))

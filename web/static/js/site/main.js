@@ -5,8 +5,11 @@
  */
 
 import { startClock } from "./clock.js";
+import { startCodes } from "./codes.js";
+import { startCountdowns } from "./countdown.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
+import { startMarks } from "./marks.js";
 import { startPasskeys } from "./passkey.js";
 import { toast } from "./toast.js";
 
@@ -77,7 +80,10 @@ document.addEventListener("click", pressed);
 document.addEventListener("submit", sent);
 addEventListener("pageshow", shownAgain);
 startClock();
+startCodes();
+startCountdowns();
 startKeys();
 startLive();
+startMarks();
 startPasskeys();
 showFaults();

@@ -6,8 +6,8 @@
 
 import { toast } from "./toast.js";
 
-/** @param {HTMLFormElement} form @returns {Promise<any>} */
-async function options(form) {
+/** What the server asks for; its refusal by its status. @param {HTMLFormElement} form @returns {Promise<any>} */
+export async function options(form) {
   if (form.dataset.options) return JSON.parse(form.dataset.options);
   const fields = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (typeof value === "string" && !["assertion", "attestation"].includes(name)) fields.append(name, value);
@@ -35,8 +35,10 @@ async function sign(event) {
     const made = /** @type {any} */ (await ask(form));
     field.value = JSON.stringify(made.toJSON());
     form.requestSubmit(event.submitter);
-  } catch {
-    toast(form.dataset.failed ?? "");
+  } catch (error) {
+    // What was entered is not good: the form goes without a passkey, and the page comes back and says what it is.
+    if (error instanceof Error && error.message === "422") form.submit();
+    else toast(form.dataset.failed ?? "");
   }
 }
 

@@ -16,7 +16,7 @@ function decodeStrictly(bytes) {
 }
 
 /** RFC 9381 5.4.1.1, try and increment. @param {Uint8Array} publicKey @param {Uint8Array} alpha */
-function hashToCurve(publicKey, alpha) {
+export function hashToCurve(publicKey, alpha) {
   for (let counter = 0; counter < 256; counter++) {
     const digest = sha512(concat(Uint8Array.of(SUITE, 1), publicKey, alpha, Uint8Array.of(counter, 0)));
     const point = decode(digest.subarray(0, 32));
@@ -48,10 +48,13 @@ export function verifyProof(publicKey, alpha, pi) {
   const h = hashToCurve(publicKey, alpha);
   const u = Point.BASE.multiplyUnsafe(s).subtract(key.multiplyUnsafe(c));
   const v = h.multiplyUnsafe(s).subtract(gamma.multiplyUnsafe(c));
-  const points = [key, h, gamma, u, v].map((point) => point.toBytes());
-  const challenge = sha512(concat(Uint8Array.of(SUITE, 2), ...points, Uint8Array.of(0))).subarray(0, 16);
-  if (!same(challenge, pi.subarray(32, 48))) throw new Refused("bad_vrf_proof");
+  if (!same(challenge(key, h, gamma, u, v), pi.subarray(32, 48))) throw new Refused("bad_vrf_proof");
   return beta;
+}
+
+/** RFC 9381 5.4.3. @param {...import("../../vendor/noble-ed25519.js").Point} points */
+export function challenge(...points) {
+  return sha512(concat(Uint8Array.of(SUITE, 2), ...points.map((point) => point.toBytes()), Uint8Array.of(0))).subarray(0, 16);
 }
 
 /** "draw/v1/…\0" || rest. @param {string} name @param {...Uint8Array} parts */

@@ -127,7 +127,7 @@ function header() {
           show("language");
         },
       }, say(lang, "language")),
-      el("button", { type: "button", id: "theme", "aria-label": say(lang, "theme_label"), click: switchTheme }, say(lang, "theme")),
+      el("button", { type: "button", id: "theme", title: say(lang, "theme_label"), click: switchTheme }, say(lang, "theme")),
     ),
   );
 }

@@ -1,0 +1,110 @@
+"""A draw's complaints: reading them, filing one, asking for the end of its hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from aiohttp import web as aioweb
+from pydantic import AfterValidator, StringConstraints
+
+from drawing.errors import Refused
+from server.handlers import forms
+from server.handlers.ask import Ask
+from server.handlers.draws import may
+from server.handlers.render import page, see_other
+from server.services import complaints
+from server.services.complaints import LIFT
+
+__all__ = ["LIFT", "file", "lift", "show"]
+
+
+Words = Annotated[forms.Lines, AfterValidator(str.strip), StringConstraints(min_length=1, max_length=500)]
+
+
+class Filed(forms.Fields):
+    """What is complained of."""
+
+    reason: Words
+
+
+class Lifted(forms.Fields):
+    """Which complaint no longer holds, and why."""
+
+    complaint: forms.Id
+    why: Words
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintRow:
+    """One complaint; `decide_by` is 0 where the calendar does not say yet."""
+
+    id: str
+    reason: str
+    by: str
+    filed_at: int
+    decide_by: int
+    digest: str
+    index: int
+    lifted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintsPage:
+    """All of a draw."""
+
+    draw: str
+    number: str
+    law: str
+    rows: tuple[ComplaintRow, ...]
+    form: forms.Form[Any]
+    may_file: bool
+    may_lift: bool
+
+
+async def show(ask: Ask) -> aioweb.StreamResponse:
+    """The page."""
+    return await _show(ask, forms.empty())
+
+
+async def file(ask: Ask) -> aioweb.StreamResponse:
+    """A new one."""
+    found = forms.form(ask, Filed)
+    if found.value is None:
+        return await _show(ask, found, 422)
+    try:
+        await complaints.file(ask.desk, ask.path["id"], found.value.reason, ask.caller)
+    except Refused as refused:
+        return await _show(ask, forms.refused(ask, found, refused, otherwise="reason"), 422)
+    return see_other(ask, "complaints", flash="complained", id=ask.path["id"])
+
+
+async def lift(ask: Ask) -> aioweb.StreamResponse:
+    """Ask others to approve the end of a hold."""
+    found = forms.form(ask, Lifted)
+    if found.value is None:
+        return await _show(ask, found, 422)
+    try:
+        await complaints.ask_to_lift(ask.desk, ask.path["id"], found.value.complaint, found.value.why, ask.caller)
+    except Refused as refused:
+        return await _show(ask, forms.refused(ask, found, refused, otherwise="why"), 422)
+    return see_other(ask, "complaints", flash="proposed", id=ask.path["id"])
+
+
+async def _show(ask: Ask, form: forms.Form[Any], status: int = 200) -> aioweb.StreamResponse:
+    found = await complaints.of_draw(ask.desk, ask.path["id"], ask.caller)
+    rows = tuple(
+        ComplaintRow(
+            each["id"],
+            each["reason"],
+            found.names.get(each["filed_by"], ""),
+            each["filed_at"],
+            each["decide_by"] or 0,
+            bytes(each["digest"]).hex(),
+            each["leaf_index"],
+            each["lifted_at"] or 0,
+        )
+        for each in found.rows
+    )
+    may_file, may_lift = may(ask, "complaint.file"), may(ask, LIFT)
+    return page(ask, "complaints.html", ComplaintsPage(ask.path["id"], found.number, found.law, rows, form, may_file, may_lift), status)

@@ -1,0 +1,88 @@
+"""Data sets of the exchange in and out: a project with its sections comes in, the state of a draw goes out, without names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from drawing.errors import Refused
+from drawing.events import Result, project_tag
+from server import exchange
+from server.auth.model import CentreId, Thing
+from server.request_text import request_text
+from server.services import draws
+from server.services.desk import Caller, Desk
+from server.storage.tx import Tx
+from server.workdays import SHANGHAI
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A project that came: its number, whether it is new, and a request begun for each section (TOML, docs/request.md)."""
+
+    number: str
+    new: bool
+    requests: tuple[str, ...]
+
+
+async def receive(desk: Desk, centre: CentreId, text: str, form: str, caller: Caller) -> Taken:
+    """Registers the project. Raises Refused: what `exchange.read` and `request_sections` refuse, not_found for another centre's project."""
+    desk.require("exchange.send", caller, Thing(centre))
+    found = exchange.request_sections(exchange.read(text, form))
+    number = found[0]["project"]["number"]
+    tag = project_tag(number)
+
+    async def work(tx: Tx) -> bool:
+        row = await tx.one("project", tag=tag)
+        if row is not None and row["centre"] != centre:
+            raise Refused("not_found", "project")
+        if row is None:
+            values = {
+                "centre": centre,
+                "tag": tag,
+                "title": number,
+                "kind": "draw",
+                "created_by": caller.actor.person,
+                "created_at": tx.now,
+            }
+            await tx.insert("project", values, caller.actor.person or "token")
+        return row is None
+
+    new = await desk.store.write(work, caller.request.now)
+    return Taken(number, new, tuple(request_text(each) for each in found))
+
+
+async def give(desk: Desk, draw: str, form: str, caller: Caller) -> str:
+    """The sets of a draw as it stands. No name and no one's answer: numbers of each seat."""
+    found = await draws.show(desk, draw, caller)
+    state, row, terms = found.draw, found.row, draws.terms_of(found)
+    keys = {"TENDER_PROJECT_CODE": found.number, "BID_SECTION_CODE": row["section"]}
+    panel = [state.slots[n] for n in state.panel] if state.slots else []
+    apply = {**keys, "EXTRACT_RULE": terms.method if terms else "-", "APPLY_TIME": _time(row["created_at"])}
+    drawn = [event.head.at for _, event in found.events if isinstance(event.body, Result)]
+    made = {
+        **keys,
+        "EXTRACT_MODE": exchange.RANDOM,
+        "EXPERT_NUMBER": str(len(panel)),
+        "ACCEPTED_NUMBER": str(sum(slot.state in ("accepted", "appointed") for slot in panel)),
+        "RESULT": state.phase.value,
+        **({"LOG_DIGEST": found.events[-1][1].leaf_hash.hex()} if found.events else {}),
+    }
+    seats = terms.plan.seats if terms else ()
+    majors = [
+        {"SEAT": str(n), "MAJOR_CODE": code, "EXPERT_NUMBER": str(seat.count)}
+        for n, seat in enumerate(seats, 1)
+        for code in seat.professions
+    ]
+    return exchange.write(
+        {
+            "EVALUATION_BUILD_APPLY": [{**apply, **({"EXTRACT_TIME": _time(drawn[0])} if drawn else {}), "DECIDE_MODE": exchange.RANDOM}],
+            "T_EXPERT_EXTRACTION": [made],
+            "EXPERT_MAJOR": majors,
+        },
+        form,
+    )
+
+
+def _time(at: int) -> str:
+    return datetime.fromtimestamp(at, SHANGHAI).strftime("%Y-%m-%dT%H:%M:%S+08:00")

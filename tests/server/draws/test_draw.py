@@ -1,0 +1,105 @@
+"""A draw in the service, from the request to the closed file."""
+
+from __future__ import annotations
+
+import pytest
+
+from drawing.draw import Phase
+from drawing.errors import Refused
+from drawing.verify import Files, verify
+from server.keeper.draw_verbs import DrawNames, DrawNext
+from tests.server.draws.hall import CENTRE, Hall
+from tests.server.keeper.house import LOGIN
+
+WITHOUT_WITNESSES = {"A1", "A2", "A6", "C3", "T5"}
+
+
+@pytest.fixture
+async def hall(tmp_path, store, database):
+    async with Hall(tmp_path, store, database.keeper) as made:
+        yield made
+
+
+async def to_the_lots(hall, **more):
+    await hall.begin(**more)
+    await hall.attest()
+    assert (await hall.advance()).draft == "committed"
+    await hall.sign_draft("committed", "commit", hall.supervisors[0], approvers=("boss", "sup1"))
+    assert (await hall.advance()).waiting == "contribution"
+    stand = await hall.contribute()
+    assert stand.waiting == "answers", stand
+
+
+async def to_the_end(hall):
+    """Everybody who sits has accepted: the selection is checked, the names are opened, the file is closed."""
+    assert (await hall.advance()).waiting == "check"
+    await hall.check()
+    draw = (await hall.project()).draw
+    hall.house.move_clock(max(0, draw.commit.unsealing.not_before - hall.now()))
+    assert (await hall.advance()).draft == "unsealed"
+    stand = await hall.sign_draft("unsealed", "unseal", *hall.supervisors, approvers=("sup1", "sup2"))
+    assert stand.draft == "closed", stand
+    return stand
+
+
+def failures(report):
+    return [(check, report.outcome(check).faults[0]) for check in report.failed]
+
+
+async def test_a_draw_goes_from_the_request_to_the_closed_file(hall):
+    await to_the_lots(hall)
+    draw = (await hall.project()).draw
+    assert draw.phase is Phase.SEATED
+    assert (await hall.replies()).notified == 6
+    for slot in (0, 1, 3, 4, 5):
+        assert (await hall.answer(slot)).first
+    assert (await hall.advance()).waiting == "answers"  # one of them may still answer
+    assert (await hall.answer(2, "left", "出差")).state == "left"
+    await hall.refill()  # the reserve steps in where the rules let it, else others are drawn
+    await to_the_end(hall)
+    await hall.sign_draft("closed", "commit", hall.supervisors[0])
+    draw = (await hall.project()).draw
+    assert draw.phase is Phase.CLOSED
+    report = verify(Files(await hall.proof(), hall.keys_file, None))
+    assert not report.failed, failures(report)
+
+
+async def test_whoever_does_not_answer_in_time_has_left_and_others_are_drawn(hall):
+    await to_the_lots(hall)
+    for slot in (0, 1):
+        await hall.answer(slot)
+    late = (await hall.messages())[2]
+    hall.house.move_clock(15 * 60)
+    with pytest.raises(Refused, match="reply_too_late"):
+        await hall.answer(2, message=late)
+    stand = await hall.advance()
+    assert stand.waiting == "contribution", stand
+    await hall.contribute_to_round()
+    draw = (await hall.project()).draw
+    assert [slot.state for slot in draw.slots].count("pending") == 3  # the reserve did not answer either
+    assert (await hall.replies()).notified == 3
+
+
+async def test_names_are_read_after_the_unsealing_by_those_entitled_and_the_log_says_so(hall):
+    await to_the_lots(hall)
+    for slot in range(6):
+        await hall.answer(slot)
+    await to_the_end(hall)
+    token = await hall.house.login(hall.keeper, "sup1")
+    subject = hall.house.subject("unseal", "x", bytes(32), CENTRE)
+    with pytest.raises(Refused, match="not_approved"):
+        await hall.keeper.ask(DrawNames(subject.id, hall.draw, LOGIN, "核对名单", token))
+    names = await hall.keeper.ask(DrawNames(hall.approved["unsealed"], hall.draw, LOGIN, "核对名单", token))
+    assert len(names.people) == 5
+    assert all(each.name and each.phone for each in names.people)
+
+
+async def test_the_keeper_gives_the_same_event_again_and_no_second_one(hall):
+    await to_the_lots(hall)
+    for slot in range(6):
+        await hall.answer(slot)
+    one = await hall.keeper.ask(DrawNext(0, hall.draw, ()))
+    hall.house.move_clock(5)
+    two = await hall.keeper.ask(DrawNext(0, hall.draw, ()))
+    assert one == two
+    assert one.event
