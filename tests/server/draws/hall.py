@@ -183,7 +183,7 @@ class Hall:
 
     async def fill_library(self):
         path = self.folder / "library.csv"
-        make_library(self.people, 7, path)
+        self.write_library(path)
         records = read_library(path).records
         staging = "5" * 32
         for batch, start in enumerate(range(0, len(records), 20)):
@@ -192,6 +192,9 @@ class Hall:
             await self.keeper.stage_experts(CENTRE, staging, batch, data)
             ids = [sha256(each).hexdigest()[:32] for each in lines]
             await self.keeper.keep_experts(CENTRE, staging, batch, ids)
+
+    def write_library(self, path):
+        make_library(self.people, 7, path)
 
     # A draw ---------------------------------------------------------------------------------------------------------------------------------
 

@@ -34,11 +34,11 @@ def memory(pid):
                 continue
 
 
-def hits_in_memory(pid):
+def hits_in_memory(pid, forms=FORMS):
     looked, found = 0, set()
     for part in memory(pid):
         looked += len(part)
-        found |= hits(part)
+        found |= hits(part, forms)
     return looked, found
 
 

@@ -117,20 +117,26 @@ class Outside(SiteHall):
         return dict(waiting or {}), told, [each.type for each in await self.events()]
 
 
-async def play(hall, post):
-    """A draw that was begun, to its end."""
+async def to_the_answers(hall):
+    """A draw that was begun, until people are called."""
     events = hall.there
-
-    async def stand():
-        row = await post.stand()
-        return row["waiting"] if row else ""
-
     for n, scope in enumerate(("openings", "roll")):
         await hall.insist(lambda n=n, scope=scope: hall.attest_part(n, scope), lambda scope=scope: events(Attested, scope=scope))
     await hall.insist(lambda: signed(hall, "committed", "commit", hall.supervisors[:1], ("boss", "sup1")), lambda: events(Committed))
     for key in hall.contributors:
         await hall.insist(lambda key=key: contributed(hall, key), lambda key=key: events(Contributed, key=key.name))
     await hall.insist(hall.advance, lambda: events(Notified))
+
+
+async def play(hall, post):
+    """A draw that was begun, to its end."""
+    await to_the_answers(hall)
+    events = hall.there
+
+    async def stand():
+        row = await post.stand()
+        return row["waiting"] if row else ""
+
     answered = {}
 
     async def seated():
