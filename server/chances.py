@@ -214,8 +214,15 @@ def of_library(records: Sequence[bytes], request: Request, method: str = "") -> 
     if method == LEXIMIN:
         return _by_leximin(records, request)
     asked = replace(request, values={**request.values, "lot": {**request.values["lot"], "method": method}})
-    made, need = _pool(records, asked)
-    roll = made.roll
+    made, need = pool_of(records, asked, NOBODYS)
+    if count(made.roll.field, need) == 0:
+        raise Refused("no_lawful_panel", "request")
+    return of_pool(made, need, asked)
+
+
+def of_pool(made: Material, need: Need, request: Request) -> Standing:
+    """The chances in a pool that has a lawful panel, under the request's method: `fair/1` or `uniform/1`."""
+    roll, method = made.roll, request.method
     if method == FAIR:
         table = fit(roll.field, need)
         made = made.with_table(table_bytes(table))
@@ -254,13 +261,11 @@ def of_library(records: Sequence[bytes], request: Request, method: str = "") -> 
     return Standing(made, need, report, targets)
 
 
-def _pool(records: Sequence[bytes], request: Request) -> tuple[Material, Need]:
+def pool_of(records: Sequence[bytes], request: Request, secret: Secret) -> tuple[Material, Need]:
+    """The pool as a commit at the time of evaluation would hold it, and what it is asked for."""
     plan = read_plan(request.plan())
-    made = make_material(request, records, NOBODYS, "snapshot-0", plan, request.evaluation_at)
-    need = first_need(made.roll, plan)
-    if count(made.roll.field, need) == 0:
-        raise Refused("no_lawful_panel", "request")
-    return made, need
+    made = make_material(request, records, secret, "snapshot-0", plan, request.evaluation_at)
+    return made, first_need(made.roll, plan)
 
 
 def _shares(doing: Work, plan: Plan, need: Need) -> tuple[list[tuple[int, int]], tuple[Impossible, ...]]:
@@ -330,7 +335,9 @@ def excluded(made: Material, request: Request) -> tuple[tuple[str, str, str, int
 
 def _by_leximin(records: Sequence[bytes], request: Request) -> Standing:
     """Where nobody can fill two seats and no employer has two people, a request is an assembly's task."""
-    made, need = _pool(records, replace(request, values={**request.values, "lot": {"method": UNIFORM}}))
+    made, need = pool_of(records, replace(request, values={**request.values, "lot": {"method": UNIFORM}}), NOBODYS)
+    if count(made.roll.field, need) == 0:
+        raise Refused("no_lawful_panel", "request")
     people = made.roll.field
     if any(len(kind.seats) > 1 for kind in people.types):
         raise Refused("method_does_not_apply", "--method", method=LEXIMIN, why="seats")

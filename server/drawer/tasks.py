@@ -13,6 +13,7 @@ import secrets
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from drawing.keys import KeyList, parse_keys
 from drawing.lots import first_need
 from drawing.model import shape_of
 from drawing.note import VKey
-from drawing.roll import roll_file, small_pool
+from drawing.roll import roll_file
 from server import bidders
+from server.chances import of_pool, pool_of
 from server.conduct import Reply
 from server.drawer.blobs import Blobs
 from server.drawer.kept import KeptConduct, Records, pack_record
@@ -39,7 +41,7 @@ from server.keeper.library_work import Json
 from server.keeper.shield import shield
 from server.keeper.work import serve
 from server.keyfiles import KeyFile
-from server.material import Secret, make_material, read_plan
+from server.material import Secret
 from server.request import Request, parse_request
 from server.waiting import Waiting
 from server.why import why
@@ -269,8 +271,8 @@ def own(task: Json) -> Json:
 
 
 def feasible(task: Json) -> Json:
-    """How many lawful panels a request has, without a draw: nothing is kept. The library comes in pages under a name of the question's own; the counts
-    are the keeper's to round or withhold.
+    """Whether a request has a lawful panel, and with what chances, without a draw: nothing is kept. The library comes in pages under a name of the
+    question's own; the counts are the keeper's to round or withhold.
     """
     if task["page"] == 0:
         _pages[task["draw"]] = []
@@ -283,12 +285,26 @@ def feasible(task: Json) -> Json:
     del _pages[task["draw"]]
     request: Request = parse_request(task["request"].encode(), "request", task["now"])
     records = [bytes.fromhex(record) for part in parts for record in loads(part, place="records", max_bytes=len(part))]
-    plan = read_plan(request.plan())
-    made = make_material(request, records, Secret(secrets.token_bytes(32)), "feasibility", plan, request.evaluation_at)
-    need = first_need(made.roll, plan)
-    seats = [sum(seat in made.roll.types[number].seats for number in made.roll.type_numbers) for seat in range(len(plan.seats))]
-    panels = count(made.roll.field, need)
-    return {"panels": str(panels), "eligible": made.roll.size, "seats": seats, "small_pool": bool(panels) and small_pool(made.roll, plan)}
+    made, need = pool_of(records, request, Secret(secrets.token_bytes(32)))
+    seats = [sum(seat in made.roll.types[number].seats for number in made.roll.type_numbers) for seat in range(len(made.plan.seats))]
+    found = {"eligible": made.roll.size, "seats": seats}
+    if count(made.roll.field, need) == 0:
+        return {**found, "enough": False, "small_pool": False, "bound": 0, "groups": []}
+    report = of_pool(made, need, request).report
+    groups = [
+        {
+            "zh": each.zh,
+            "en": each.en,
+            "people": each.people,
+            **{name: _billionths(getattr(each, name)) for name in ("least", "most", "target")},
+        }
+        for each in report.groups
+    ]
+    return {**found, "enough": True, "small_pool": report.small_pool, "bound": _billionths(report.bound), "groups": groups}
+
+
+def _billionths(chance: Fraction) -> int:
+    return round(chance * 10**9)
 
 
 TASKS: Mapping[str, Callable[[Json], Json]] = {

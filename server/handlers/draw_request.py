@@ -15,13 +15,14 @@ from drawing.errors import Refused
 from server.auth.model import EVERYWHERE, CentreId, Role
 from server.handlers import forms, multipart
 from server.handlers.ask import Ask
-from server.handlers.draw_views import FailureRow, FeasibleBox, FieldBox, RequestPage, RowsBox
+from server.handlers.draw_views import ChanceRow, FailureRow, FeasibleBox, FieldBox, RequestPage, RowsBox
 from server.handlers.i18n import N_, china_time
 from server.handlers.problems import FieldFault, Stop
 from server.handlers.render import page, see_other
 from server.handlers.request_steps import AT, STEPS, Rows, StepOf, Wrong, shown, shown_rows, step_of, taken
 from server.handlers.views import Step
 from server.handlers.words import refusal
+from server.keeper.draw_verbs import Feasible
 from server.library.codes import professions
 from server.request import Failure, Request
 from server.request_text import request_text
@@ -136,12 +137,28 @@ async def _review(ask: Ask, sections: Mapping[str, Any], go: str, once: str) -> 
     try:
         if go == "feasible":
             found = await draws.feasible(ask.desk, centre, text.encode(), ask.caller)
-            return await _show(ask, STEPS[-1], sections, FeasibleBox(found.enough, found.small_pool, found.eligible, found.seats))
+            return await _show(ask, STEPS[-1], sections, _feasible(ask, found))
         made = await draws.begin_once(ask.desk, centre, text.encode(), ask.caller, once or "-" * 22, dry_run=go == "dry")
     except Refused as refused:
         form = forms.refused(ask, forms.empty(), refused, otherwise="review")
         return await _show(ask, STEPS[-1], sections, form=form, status=422)
     return see_other(ask, "draw", flash="requested", id=made)
+
+
+def _feasible(ask: Ask, found: Feasible) -> FeasibleBox:
+    widest = max([each.most for each in found.groups] + [each.target for each in found.groups], default=0) or 1
+    rows = []
+    for each in found.groups:
+        name = each.zh if ask.language.name == "zh_CN" else each.en
+        least, most = _percent(each.least), _percent(each.most)
+        chance = most if least == most else f"{least.removesuffix(' %')}–{most}"
+        at = [value * 1000 // widest for value in (each.least, each.most, each.target)]
+        rows.append(ChanceRow(name, each.people, chance, _percent(each.target) if name else "", *at))
+    return FeasibleBox(found.enough, found.small_pool, found.eligible, found.seats, _percent(found.bound), tuple(rows))
+
+
+def _percent(billionths: int) -> str:
+    return f"{billionths / 10**7:.3f} %"
 
 
 def _centre(ask: Ask) -> CentreId:

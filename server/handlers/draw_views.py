@@ -154,6 +154,21 @@ class FeasibleBox:
     small_pool: bool
     eligible: int
     seats: tuple[int, ...]
+    bound: str = ""
+    groups: tuple[ChanceRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChanceRow:
+    """One kind of people: `name` is empty for those of small kinds together, `people` 0 where they are few. The bar is in thousandths of the widest."""
+
+    name: str
+    people: int
+    chance: str
+    target: str
+    least_at: int
+    most_at: int
+    target_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from server.keeper.asking import ALL, WEB, Ask, Done, Rate, Verb
 
 STAGES = ("begun", "reading", "screening", "ready", "failed", "destroyed")
 MOST_SLOTS = 400
+MOST_GROUPS = 40
+BILLION = 10**9
 _draw = text(32, r"[0-9a-f]{32}")
 _token = text(400)
 _slot = whole(0, MOST_SLOTS - 1)
@@ -312,11 +314,27 @@ class DrawFeasible(Ask["Feasible"]):
 
 
 @dataclass(frozen=True, slots=True)
-class Feasible:
-    """Counts below FEWEST are withheld, as 0: a number of few people says who they are. `seats`: how many could take each."""
+class ChanceGroup:
+    """People of one kind: from the `least` to the `most` chance, and what it should be (`target`), in billionths. `people`: 0 where they are few."""
 
+    en: Annotated[str, _maybe]
+    least: Annotated[int, whole(0, BILLION)]
+    most: Annotated[int, whole(0, BILLION)]
+    people: Annotated[int, whole(0, 1 << 24)]
+    target: Annotated[int, whole(0, BILLION)]
+    zh: Annotated[str, _maybe]
+
+
+@dataclass(frozen=True, slots=True)
+class Feasible:
+    """Counts below FEWEST are withheld, as 0: a number of few people says who they are. `seats`: how many could take each. `groups`: the chances, where
+    there are enough; kinds of few people are one group without a name. `bound`: what the smallest chance can be at most, in billionths.
+    """
+
+    bound: Annotated[int, whole(0, BILLION)]
     eligible: Annotated[int, whole(0, 1 << 24)]
     enough: Annotated[bool, flag]
+    groups: Annotated[tuple[ChanceGroup, ...], many(nested(ChanceGroup), 0, MOST_GROUPS)]
     seats: Annotated[tuple[int, ...], many(whole(0, 1 << 24), 0, 40)]
     small_pool: Annotated[bool, flag]
 

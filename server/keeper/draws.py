@@ -28,7 +28,19 @@ from server.keeper.approvals import use
 from server.keeper.approved import draw_object
 from server.keeper.asking import Done
 from server.keeper.core import Core, leaf, log_name
-from server.keeper.draw_verbs import FEWEST, STAGES, AskDrawState, DrawBegin, DrawFeasible, DrawPrepare, DrawState, Feasible, TrustKeys
+from server.keeper.draw_verbs import (
+    FEWEST,
+    MOST_GROUPS,
+    STAGES,
+    AskDrawState,
+    ChanceGroup,
+    DrawBegin,
+    DrawFeasible,
+    DrawPrepare,
+    DrawState,
+    Feasible,
+    TrustKeys,
+)
 from server.keeper.keys import Secret
 from server.keeper.library import read_library
 from server.keeper.signing import LOG, OPERATOR, STAFF, signer
@@ -196,7 +208,26 @@ async def feasible(core: Core, ask: DrawFeasible) -> Feasible:
         )
     seats = tuple(each if each >= FEWEST else 0 for each in got["seats"])
     eligible = got["eligible"] if got["eligible"] >= FEWEST else 0
-    return Feasible(eligible, got["panels"] != "0", seats, got["small_pool"])
+    groups = without_few([ChanceGroup(**each) for each in got["groups"]])
+    return Feasible(got["bound"], eligible, got["enough"], groups, seats, got["small_pool"])
+
+
+def without_few(groups: Sequence[ChanceGroup]) -> tuple[ChanceGroup, ...]:
+    """Kinds of fewer than FEWEST people become one group without a name, last; so many others with them that it does not tell a small number by what is
+    left of all. The same with what is more than MOST_GROUPS.
+    """
+    by_size = sorted(range(len(groups)), key=lambda n: groups[n].people)
+    few = [n for n in by_size if groups[n].people < FEWEST]
+    few += by_size[len(few) : max(len(few), len(groups) - (MOST_GROUPS - 1))] if len(groups) > MOST_GROUPS else []
+    while few and len(few) < len(groups) and sum(groups[n].people for n in few) < FEWEST:
+        few.append(by_size[len(few)])
+    if not few:
+        return tuple(groups)
+    others = [groups[n] for n in few]
+    people = sum(each.people for each in others)
+    least, most, target = min(each.least for each in others), max(each.most for each in others), min(each.target for each in others)
+    told = [each for n, each in enumerate(groups) if n not in few]
+    return (*told, ChanceGroup("", least, most, people if people >= FEWEST else 0, target, ""))
 
 
 async def _note(core: Core, draw: str, **changed: Any) -> None:

@@ -9,6 +9,8 @@ import tomllib
 import pytest
 
 from server.handlers.request_steps import STEPS, shown, shown_rows, taken
+from server.keeper.draw_verbs import MOST_GROUPS, ChanceGroup
+from server.keeper.draws import without_few
 from server.request import parse_request
 from server.request_text import request_text
 from tests.server.draws.site import CLERK
@@ -134,6 +136,38 @@ def test_feasibility_says_enough_or_not_and_withholds_small_counts(site):
     walk.send(go="feasible")
     numbers = [int(each) for each in re.findall(r'<dd class="number">(\d+)</dd>', walk.text)]
     assert numbers and min(numbers) >= 10
+    chances = re.findall(r'nowrap">([0-9.]+)(?:–([0-9.]+))? %</td>', walk.text)
+    assert chances and all(0 < float(low) <= float(high or low) <= 100 for low, high in chances)
+    people = [int(each) for each in re.findall(r'class="right number">(\d+)</td>', walk.text)]
+    assert people and min(people) >= 10 and sum(people) <= numbers[0]
+
+
+def group(people, least=5, most=7):
+    return ChanceGroup(f"e{people}", least, most, people, 6, f"z{people}")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named", "others"),
+    [
+        ((30, 12), (30, 12), None),
+        ((30, 12, 9, 1), (30, 12), 10),
+        ((30, 12, 9), (30,), 21),  # nine would follow from the sum of all
+        ((9,), (), 0),
+        ((3, 4), (), 0),
+        ((3, 8), (), 11),
+    ],
+)
+def test_kinds_of_few_people_are_told_together_so_that_no_small_number_follows(sizes, named, others):
+    told = without_few([group(size) for size in sizes])
+    assert tuple(each.people for each in told if each.zh) == named
+    rest = [each for each in told if not each.zh]
+    assert [each.people for each in rest] == ([] if others is None else [others])
+
+
+def test_no_more_kinds_are_told_than_fit_and_the_largest_are():
+    told = without_few([group(20 + n, n, 100 + n) for n in range(60)])
+    assert len(told) == MOST_GROUPS and {each.people for each in told[:-1]} == set(range(41, 80))
+    assert (told[-1].least, told[-1].most, told[-1].people) == (0, 120, sum(range(20, 41)))
 
 
 def test_a_file_is_taken_along_and_brought_again(site):
