@@ -8,6 +8,7 @@ key signs what people have approved, over exactly the body that they saw.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -38,6 +39,8 @@ from server.keeper.signing import OPERATOR, STAFF, Signer, signer
 from server.keeper.store import NEW
 from server.readers import readers_of
 
+MOST_TRIES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class SignedLast:
@@ -57,6 +60,21 @@ class StaffSigned:
 
 async def next_event(core: Core, ask: DrawNext) -> NextEvent:
     """What follows now. Raises Refused where nothing can, and what the log's events break."""
+    return await _unless_late(lambda: _next_event(core, ask))
+
+
+async def _unless_late(step: Callable[[], Awaitable[NextEvent]]) -> NextEvent:
+    """Again where another task signed for the same place meanwhile: then that event is found. Raises what the step raises, keeper_busy."""
+    for _ in range(MOST_TRIES):
+        try:
+            return await step()
+        except Refused as lost:
+            if lost.code != "stale":
+                raise
+    raise Refused("keeper_busy", "draw")
+
+
+async def _next_event(core: Core, ask: DrawNext) -> NextEvent:
     now = await standing(core, ask.draw)
     again = await _signed_here(core, now.project)
     if again is not None:
@@ -120,8 +138,10 @@ def _by(key: Signer, event: Event) -> Event:
 
 
 async def _given_out(core: Core, project: Project, made: Event) -> NextEvent:
-    """An event that the operator's key alone signs, kept before it leaves."""
+    """An event that the operator's key alone signs, kept before it leaves. Raises Refused("stale") where this place has one."""
     kept = await core.vault.state(SignedLast, _place(project), SignedLast("-", bytes(32), 0))
+    if kept.version != NEW and kept.value.seq >= project.events:
+        raise Refused("stale", "event")
     signed = SignedLast(made.leaf.decode(), project.head, project.events)
     # If we crash before this returns, nobody has the signature; after it, the same is given out again.
     await core.vault.write([core.vault.put_state(_place(project), signed, kept.version)])
@@ -130,6 +150,10 @@ async def _given_out(core: Core, project: Project, made: Event) -> NextEvent:
 
 async def contributed(core: Core, ask: DrawContributed) -> NextEvent:
     """A contribution under the operator's signature, where it is this contributor's to this commit and due. Raises Refused."""
+    return await _unless_late(lambda: _contributed(core, ask))
+
+
+async def _contributed(core: Core, ask: DrawContributed) -> NextEvent:
     now = await standing(core, ask.draw)
     again = await _signed_here(core, now.project)
     value = loads(ask.contribution, place="contribution")

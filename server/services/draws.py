@@ -413,11 +413,16 @@ async def contribute(desk: Desk, draw: str, contribution: bytes, now: int) -> St
     """File what a contributor made; their own signature is in it. Raises Refused."""
     await order(desk, draw)  # a contribution comes after a checkpoint that others have seen (check A1)
     for _ in range(5):
-        found = await desk.keeper.ask(DrawContributed(contribution, draw))
         try:
+            found = await desk.keeper.ask(DrawContributed(contribution, draw))
             await drawing.append(desk.store, desk.keeper, draw, parse_event(found.event), now)
         except Stale:
             continue  # another contributor was faster: the keeper says where this one goes now
+        except Refused as refused:
+            if refused.code != "event_signed_otherwise":
+                raise
+            await drawing.go_on(desk.store, desk.keeper, draw, now)  # what is signed for this place goes in first
+            continue
         return await drawing.go_on(desk.store, desk.keeper, draw, now)
     raise Refused("busy", "draw", retry_after=5)
 

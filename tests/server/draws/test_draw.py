@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from types import SimpleNamespace
+
 import pytest
 
+from drawing.canonical import dumps
 from drawing.draw import Phase
 from drawing.errors import Refused
+from drawing.events import Contributed
+from drawing.model import shape_of
 from drawing.verify import Files, verify
-from server.keeper.draw_verbs import DrawNames, DrawNext
+from server.keeper.draw_verbs import DrawContributed, DrawNames, DrawNext
+from server.services import drawing, draws
 from tests.server.draws.hall import CENTRE, Hall
 from tests.server.keeper.house import LOGIN
 
@@ -103,3 +111,38 @@ async def test_the_keeper_gives_the_same_event_again_and_no_second_one(hall):
     two = await hall.keeper.ask(DrawNext(0, hall.draw, ()))
     assert one == two
     assert one.event
+
+
+async def test_of_many_who_ask_at_once_for_one_place_all_get_the_same_event(hall):
+    """A contribution, others, and the step that follows by itself: one of them is signed for the place, whoever came second never sees a conflict."""
+    await hall.begin()
+    await hall.attest()
+    await hall.advance()
+    await hall.sign_draft("committed", "commit", hall.supervisors[0], approvers=("boss", "sup1"))
+    assert (await hall.advance()).waiting == "contribution"
+    values = [
+        dumps({"type": "contributed", **shape_of(Contributed).write(await hall.contribution(key))})
+        for key in (*hall.contributors, hall.contributors[0])
+    ]
+    asks = [DrawContributed(value, hall.draw) for value in values for _ in range(4)] + [DrawNext(0, hall.draw, ())] * 4
+    random.Random(3).shuffle(asks)
+    found = await asyncio.gather(*(hall.keeper.ask(each) for each in asks), return_exceptions=True)
+    refused = {each.code for each in found if isinstance(each, Refused)}
+    assert refused == {"event_signed_otherwise"}
+    signed = {each.event for each in found if not isinstance(each, BaseException) and each.event}
+    assert len(signed) == 1
+
+
+async def test_contributors_who_press_at_the_same_moment_are_both_taken(hall):
+    await hall.begin()
+    await hall.attest()
+    await hall.advance()
+    await hall.sign_draft("committed", "commit", hall.supervisors[0], approvers=("boss", "sup1"))
+    assert (await hall.advance()).waiting == "contribution"
+    values = [dumps({"type": "contributed", **shape_of(Contributed).write(await hall.contribution(key))}) for key in hall.contributors]
+    desk = SimpleNamespace(store=hall.store, keeper=hall.keeper)
+    work = [draws.contribute(desk, hall.draw, value, hall.now()) for value in values]
+    others = [drawing.go_on(hall.store, hall.keeper, hall.draw, hall.now()) for _ in range(3)]
+    await asyncio.gather(*work, *others)
+    given = [each.body.key for each in await hall.events() if isinstance(each.body, Contributed)]
+    assert sorted(given) == sorted(key.name for key in hall.contributors)
