@@ -261,6 +261,7 @@ async def until_told(run: Run, settings: Settings) -> None:
         telling.append(asyncio.create_task(alive()))
         gc.collect()
         gc.freeze()
+        gc.enable()
         give_back()
 
     try:
@@ -278,6 +279,7 @@ def main(arguments: list[str] | None = None, roles: Mapping[str, Run] = ROLES) -
     given = parser.parse_args(arguments)
     if given.parent is not None:
         end_with(given.parent)
+    gc.disable()  # until it is ready: what starting makes is for good
     try:
         settings = load(os.environ, Path.cwd())
         configure(settings.log_level)

@@ -276,6 +276,11 @@ class KeptConduct(Conduct):
             found.append(data[at * size + TAG : (at + 1) * size])
         return found
 
+    def everybody(self) -> dict[bytes, bytes]:
+        """Tag -> expert id."""
+        data, size = self.blobs.read("people") or b"", TAG + ID
+        return {data[at : at + TAG]: data[at + TAG : at + size] for at in range(0, len(data), size)}
+
     def person(self, expert: bytes) -> tuple[bytes, bytes | None]:
         """Tag and record of somebody, as they were when the draw was opened; no record where the library had none."""
         data, size = self.blobs.read("people") or b"", TAG + ID

@@ -13,13 +13,15 @@ import secrets
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 from drawing.beacon import Network
 from drawing.canonical import dumps, loads
-from drawing.draw import ENDED, Project, replay
+from drawing.draw import ENDED, Draw, Phase, Project, replay
 from drawing.errors import Refused
 from drawing.events import TYPE_OF, parse_event
 from drawing.fair import count, numerators
@@ -31,6 +33,7 @@ from drawing.roll import roll_file
 from server import bidders
 from server.chances import of_pool, pool_of
 from server.conduct import Reply
+from server.control import count_limits, poisson_tails
 from server.drawer.blobs import Blobs
 from server.drawer.kept import KeptConduct, Records, pack_record
 from server.files import write_whole
@@ -47,6 +50,7 @@ from server.waiting import Waiting
 from server.why import why
 
 MOST_KEPT = 3  # draws in memory
+RARE = 0.01  # the chance that anybody at all lies outside the limits where nothing is wrong
 BOX = "bidders-box"  # whose private key follows from the draw's secret
 KEPT_SECONDS = 6 * 3600  # a sealed file that leaves: it is made anew whenever somebody asks
 _held: OrderedDict[str, KeptConduct] = OrderedDict()
@@ -307,6 +311,65 @@ def _billionths(chance: Fraction) -> int:
     return round(chance * 10**9)
 
 
+# How often everybody was drawn ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Tally:
+    """Of one person, over the draws so far: what was to be expected, and how often it came."""
+
+    expected: float = 0.0
+    drawn: int = 0
+
+
+_tallies: dict[str, dict[bytes, Tally]] = {}
+
+
+def tally(task: Json) -> Json:
+    """One draw more, into the count of this name. With the last one: the people whose count is least likely, by what chance says of it."""
+    if task["first"]:
+        _tallies[task["name"]] = {}
+        while len(_tallies) > MOST_KEPT:
+            _tallies.pop(next(iter(_tallies)))
+    people = _tallies.get(task["name"])
+    if people is None:
+        raise Refused("page_missing", "draws", expected=0)
+    made = conduct_of(task)
+    for draw in project_of(task).attempts:
+        if made.mine(draw) and draw.phase is Phase.CLOSED:
+            _count(people, made, draw)
+    return _rarest(_tallies.pop(task["name"]), task["most"]) if task["last"] else {}
+
+
+def _count(people: dict[bytes, Tally], made: KeptConduct, draw: Draw) -> None:
+    lots, commit, roll, owner = draw.stages[0].outcome, draw.commit, made.kept_roll(0), made.everybody()
+    assert lots is not None
+    assert commit is not None
+    need = first_need(roll, commit.terms.plan, made.removed(draw, lots.head.seq))
+    total, parts = count(roll.field, need), numerators(roll.field, need)
+    chances = {part: part / total for part in set(parts)}
+    for tag, part in zip(roll.tags, parts, strict=True):
+        if part:
+            people.setdefault(owner[tag], Tally()).expected += chances[part]
+    for slot in draw.slots:
+        if not slot.reserve and slot.tags:
+            people.setdefault(owner[slot.tags[0]], Tally()).drawn += 1
+
+
+def _rarest(people: Mapping[bytes, Tally], most: int) -> Json:
+    level = RARE / 2 / max(1, len(people))
+
+    def rare(expert: bytes) -> tuple[float, bytes]:
+        return min(poisson_tails(people[expert].drawn, people[expert].expected)), expert
+
+    rows = []
+    for expert in nsmallest(most, people, key=rare):
+        each = people[expert]
+        low, high = count_limits(each.expected, level)
+        rows.append({"drawn": each.drawn, "expected": round(each.expected * 10**6), "expert": expert.hex(), "high": high, "low": low})
+    return {"drawn": sum(bool(each.drawn) for each in people.values()), "people": len(people), "rows": rows}
+
+
 TASKS: Mapping[str, Callable[[Json], Json]] = {
     "add_records": add_records,
     "begin": begin,
@@ -318,6 +381,7 @@ TASKS: Mapping[str, Callable[[Json], Json]] = {
     "record": record,
     "seal_out": seal_out,
     "take_bidders": take_bidders,
+    "tally": tally,
     "terms": terms,
     "who": who,
 }

@@ -14,6 +14,7 @@ from server.handlers.imports import as_csv
 from server.handlers.render import page
 from server.handlers.status import as_json
 from server.handlers.views import Badge, Tone
+from server.keeper.draw_verbs import Tallied, TallyRow
 from server.library.codes import professions
 from server.services import figures
 from server.services.figures import Chart, Figure, Figures
@@ -59,6 +60,28 @@ class ChartBox:
 
 
 @dataclass(frozen=True, slots=True)
+class TallyLine:
+    """Somebody of the library, by their entry."""
+
+    expert: str
+    drawn: int
+    expected: str
+    limits: str
+    side: Badge
+
+
+@dataclass(frozen=True, slots=True)
+class TallyBox:
+    """How often people were drawn in `draws` closed draws, of which `counted` are counted. `people`: with a chance; `drawn`: of them, ever drawn."""
+
+    counted: int
+    draws: int
+    people: int
+    drawn: int
+    rows: tuple[TallyLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StatisticsPage:
     """All charts."""
 
@@ -66,13 +89,31 @@ class StatisticsPage:
     asked: int
     charts: tuple[ChartBox, ...]
     late: tuple[tuple[str, str, int], ...]
+    tally: TallyBox
 
 
 async def show(ask: Ask) -> aioweb.StreamResponse:
     """The page."""
     found = await figures.figures(ask.desk, ask.caller)
     late = tuple((each.draw, each.number, each.found) for each in found.late)
-    return page(ask, "statistics.html", StatisticsPage(found.draws, found.asked, tuple(_chart(ask, each) for each in found.charts), late))
+    charts = tuple(_chart(ask, each) for each in found.charts)
+    return page(ask, "statistics.html", StatisticsPage(found.draws, found.asked, charts, late, _tally(ask, found.tallied)))
+
+
+def _tally(ask: Ask, found: Tallied) -> TallyBox:
+    def line(each: TallyRow) -> TallyLine:
+        text, tone = SIDES[_side(each)]
+        return TallyLine(each.expert, each.drawn, _expected(each), f"{each.low} – {each.high}", Badge(ask.language.say(text), tone))
+
+    return TallyBox(found.counted, found.draws, found.people, found.drawn, tuple(map(line, found.rows)))
+
+
+def _side(each: TallyRow) -> str:
+    return "below" if each.drawn < each.low else "above" if each.drawn > each.high else ""
+
+
+def _expected(each: TallyRow) -> str:
+    return f"{each.expected / 10**6:.4f}"
 
 
 async def table(ask: Ask) -> aioweb.StreamResponse:
@@ -81,6 +122,20 @@ async def table(ask: Ask) -> aioweb.StreamResponse:
     titles = ("answer", "group", "name", "count", "asked", "share", "lower", "upper", "outside")
     rows = [[each.kind, each.group, *_cells(one)] for each in found.charts for one in each.figures]
     rows += [["late_conflict", "draw", each.number, str(each.found), "", "", "", "", ""] for each in found.late]
+    rows += [
+        [
+            "drawn",
+            "expert",
+            each.expert,
+            str(each.drawn),
+            str(found.tallied.draws),
+            _expected(each),
+            str(each.low),
+            str(each.high),
+            _side(each),
+        ]
+        for each in found.tallied.rows
+    ]
     return as_csv(ask, "statistics", titles, rows)
 
 
@@ -143,6 +198,27 @@ class LateJson(Shape):
     found: int
 
 
+class TallyRowJson(Shape):
+    """An entry of the library: how often it was drawn, what was to be expected, and between which counts chance explains it; `outside`: "", above or below."""
+
+    expert: str
+    drawn: int
+    expected_millionths: int
+    low: int
+    high: int
+    outside: str
+
+
+class TallyJson(Shape):
+    """How often people were drawn in the newest closed draws; while `counted` is below `draws` it is still being counted."""
+
+    counted: int
+    draws: int
+    people: int
+    drawn: int
+    rows: tuple[TallyRowJson, ...]
+
+
 class FiguresJson(Shape):
     """Figures of the centres that the caller supervises."""
 
@@ -150,6 +226,7 @@ class FiguresJson(Shape):
     asked: int
     charts: tuple[ChartJson, ...]
     late: tuple[LateJson, ...]
+    tally: TallyJson
 
 
 async def figures_json(ask: Ask) -> aioweb.StreamResponse:
@@ -167,4 +244,12 @@ def _json(found: Figures) -> FiguresJson:
 
     charts = tuple(ChartJson(answer=each.kind, group=each.group, figures=tuple(map(figure, each.figures))) for each in found.charts)
     late = tuple(LateJson(draw=each.draw, project=each.number, found=each.found) for each in found.late)
-    return FiguresJson(draws=found.draws, asked=found.asked, charts=charts, late=late)
+    counts = found.tallied
+    rows = tuple(
+        TallyRowJson(
+            expert=each.expert, drawn=each.drawn, expected_millionths=each.expected, low=each.low, high=each.high, outside=_side(each)
+        )
+        for each in counts.rows
+    )
+    tally = TallyJson(counted=counts.counted, draws=counts.draws, people=counts.people, drawn=counts.drawn, rows=rows)
+    return FiguresJson(draws=found.draws, asked=found.asked, charts=charts, late=late, tally=tally)

@@ -76,6 +76,15 @@ class Challenges:
 
 
 @dataclass(slots=True)
+class Tallying:
+    """Draws that are being counted, and how many are done."""
+
+    draws: tuple[str, ...]
+    counted: int = 0
+    task: asyncio.Task[dict[str, Any]] = field(init=False)
+
+
+@dataclass(slots=True)
 class Core:
     """One keeper. `opened` and `kept_vault` are there while it is unsealed, and only then."""
 
@@ -94,6 +103,7 @@ class Core:
     last_signed: int = 0
     preparing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     expected: dict[str, int] = field(default_factory=dict)  # records read so far of a draw that is being prepared
+    tallies: dict[tuple[str, ...], Tallying] = field(default_factory=dict)
     signing: asyncio.Lock = field(default_factory=asyncio.Lock)
     shelving: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of a library's sum at a time
 

@@ -16,6 +16,8 @@ STAGES = ("begun", "reading", "screening", "ready", "failed", "destroyed")
 MOST_SLOTS = 400
 MOST_GROUPS = 40
 BILLION = 10**9
+MOST_TALLIED = 100  # draws
+MOST_RARE = 20
 _draw = text(32, r"[0-9a-f]{32}")
 _token = text(400)
 _slot = whole(0, MOST_SLOTS - 1)
@@ -419,6 +421,39 @@ class DrawDestroy(Ask[Done]):
 
 
 @dataclass(frozen=True, slots=True)
+class DrawTally(Ask["Tallied"]):
+    """How often people were drawn in closed draws, beside what their chances say, for a supervisor of their centre. The reading is in the log."""
+
+    draws: Annotated[tuple[str, ...], many(_draw, 1, MOST_TALLIED)]
+    login: Annotated[bytes, digest]
+    token: Annotated[str, _token] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TallyRow:
+    """Somebody of the library: how often they were drawn, what was to be expected (in millionths), and between which counts chance explains it."""
+
+    drawn: Annotated[int, whole(0, MOST_TALLIED)]
+    expected: Annotated[int, whole(0, MOST_TALLIED * 10**6)]
+    expert: Annotated[str, _draw]
+    high: Annotated[int, whole(0, 1000)]
+    low: Annotated[int, whole(0, 1000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """While it is counted `counted` says how many draws are done, and nothing else is there. `people`: with a chance in some draw; `drawn`: of them, drawn
+    at least once. `rows`: those whose count is least likely, the rarest first.
+    """
+
+    counted: Annotated[int, whole(0, MOST_TALLIED)]
+    draws: Annotated[int, whole(0, MOST_TALLIED)]
+    drawn: Annotated[int, whole(0, 1 << 24)]
+    people: Annotated[int, whole(0, 1 << 24)]
+    rows: Annotated[tuple[TallyRow, ...], many(nested(TallyRow), 0, MOST_RARE)]
+
+
+@dataclass(frozen=True, slots=True)
 class DrawSaid(Ask["Said"]):
     """How those who were called answered in draws that are over, for a supervisor of their centre: places, never people. The reading is in the log."""
 
@@ -466,6 +501,7 @@ DRAW_VERBS: Mapping[str, Verb] = {
     "draw_names": Verb(DrawNames, Names, Rate(2, 50), WEB),
     "draw_own": Verb(DrawOwn, OwnDraw, Rate(5, 100), WEB),
     "draw_said": Verb(DrawSaid, Said, Rate(0.5, 20), WEB),
+    "draw_tally": Verb(DrawTally, Tallied, Rate(1, 20), WEB),
     "draw_hold": Verb(DrawHold, Done, Rate(1, 20), WEB),
     "draw_lift": Verb(DrawLift, Done, Rate(1, 20), WEB),
     "draw_destroy": Verb(DrawDestroy, Done, Rate(0.2, 5), WEB),

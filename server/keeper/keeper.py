@@ -103,6 +103,7 @@ class Keeper:
             "draw_names": drawn_people.names,
             "draw_own": own.in_draw,
             "draw_said": figures.said,
+            "draw_tally": figures.tally,
             "draw_hold": holds.hold,
             "draw_lift": holds.lift,
             "draw_destroy": holds.destroy,
@@ -157,8 +158,9 @@ class Keeper:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._rotation
             self._rotation = None
-        for task in list(self.core.preparing.values()):
+        for task in [*self.core.preparing.values(), *(each.task for each in self.core.tallies.values())]:
             task.cancel()
+        self.core.tallies.clear()
         await self.core.drawer.close()
         await self.core.child.close()  # they had keys in their hands
         self.core.opened = self.core.kept_vault = None

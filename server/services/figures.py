@@ -1,4 +1,5 @@
-"""Figures for a supervisor: who declines and who does not answer, by the clerk who asked for the draw and by profession; conflicts found late.
+"""Figures for a supervisor: who declines and who does not answer, by the clerk who asked for the draw and by profession; conflicts found late; who was
+drawn more or less often than chance explains.
 
 From draws that are over and count, of the centres that the caller supervises. People are counted, never named; what the log does not tell (that nobody
 answered) the keeper counts, and writes the reading down.
@@ -10,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from drawing.draw import ENDED, Draw
+from drawing.draw import ENDED, Draw, Phase
 from drawing.events import Screened
 from server.control import Point, p_chart
-from server.keeper.draw_verbs import DrawSaid, SaidRow
+from server.keeper.draw_verbs import MOST_TALLIED, DrawSaid, DrawTally, SaidRow, Tallied
 from server.services import drawing, draws
 from server.services.desk import Caller, Desk, pass_of
 from server.services.oversight import names_of, of_centres
@@ -23,6 +24,7 @@ PERMISSION = "supervision.figures"
 KINDS = ("left", "no_answer")
 GROUPS = ("clerk", "profession")
 MOST_DRAWS = 500  # the newest
+NOT_COUNTED = Tallied(0, 0, 0, 0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,13 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`draws`: how many were looked at; `asked`: people whose answer is in the log."""
+    """`draws`: how many were looked at; `asked`: people whose answer is in the log; `tallied`: of the draws that were closed, the newest."""
 
     draws: int
     asked: int
     charts: tuple[Chart, ...]
     late: tuple[Late, ...]
+    tallied: Tallied
 
 
 async def figures(desk: Desk, caller: Caller) -> Figures:
@@ -76,7 +79,7 @@ async def figures(desk: Desk, caller: Caller) -> Figures:
                 over.append((row, state, str(project["title"])))
         clerks = await names_of(tx, {str(row["created_by"]) for row, _, _ in over})
     if not over:
-        return Figures(0, 0, (), ())
+        return Figures(0, 0, (), (), NOT_COUNTED)
     token, login = pass_of(caller.shown)
     said = (await desk.keeper.ask(DrawSaid(tuple(row["id"] for row, _, _ in over), login, token))).rows
     named = {
@@ -85,7 +88,9 @@ async def figures(desk: Desk, caller: Caller) -> Figures:
     }
     charts = tuple(chart_of(kind, group, named[group], said) for kind in KINDS for group in GROUPS)
     late = tuple(Late(row["id"], number, found) for row, state, number in over if (found := late_hits(state)))
-    return Figures(len(over), len(said), charts, late)
+    closed = tuple(row["id"] for row, state, _ in over if state.phase is Phase.CLOSED)[:MOST_TALLIED]
+    tallied = await desk.keeper.ask(DrawTally(closed, login, token)) if closed else NOT_COUNTED
+    return Figures(len(over), len(said), charts, late, tallied)
 
 
 def chart_of(kind: str, group: str, names: Sequence[str], said: Sequence[SaidRow]) -> Chart:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+from fractions import Fraction
 from types import SimpleNamespace
 
 import pytest
 
-from drawing.canonical import dumps
+from drawing.canonical import dumps, loads
 from drawing.draw import Phase
 from drawing.errors import Refused
 from drawing.events import Contributed
+from drawing.fair import count, numerators
+from drawing.lots import first_need
 from drawing.model import shape_of
+from drawing.roll import parse_roll_file
+from drawing.sealed import unseal
 from drawing.verify import Files, verify
-from server.keeper.draw_verbs import DrawContributed, DrawNames, DrawNext
+from server.control import count_limits
+from server.keeper.draw_verbs import DrawContributed, DrawFile, DrawNames, DrawNext, DrawTally, Tallied
 from server.services import drawing, draws
 from tests.server.draws.hall import CENTRE, Hall
 from tests.server.keeper.house import LOGIN
@@ -146,3 +152,36 @@ async def test_contributors_who_press_at_the_same_moment_are_both_taken(hall):
     await asyncio.gather(*work, *others)
     given = [each.body.key for each in await hall.events() if isinstance(each.body, Contributed)]
     assert sorted(given) == sorted(key.name for key in hall.contributors)
+
+
+async def test_how_often_people_were_drawn_is_told_beside_their_chances_to_supervisors_once_it_is_closed(hall):
+    async def asked(person="sup1"):
+        return await hall.keeper.ask(DrawTally((hall.draw,), LOGIN, await hall.house.login(hall.keeper, person)))
+
+    await to_the_lots(hall)
+    for slot in range(6):
+        await hall.answer(slot)
+    assert await asked() == Tallied(0, 0, 0, 0, ())  # before the end nothing is told
+    await hall.refill()
+    await to_the_end(hall)
+    await hall.sign_draft("closed", "commit", hall.supervisors[0])
+    with pytest.raises(Refused, match="not_entitled"):
+        await asked("clerk")
+    for _ in range(600):
+        found = await asked()
+        if found.counted == found.draws:
+            break
+        await asyncio.sleep(0.05)
+    sealed = await hall.keeper.ask(DrawFile(hall.draw, "roll"))
+    roll = parse_roll_file(unseal((hall.out / sealed.name).read_bytes(), hall.supervisors[0].box_secret))[-1]
+    need = first_need(roll, (await hall.project()).draw.commit.terms.plan)
+    chances = sorted(Fraction(part, count(roll.field, need)) for part in numerators(roll.field, need) if part)
+    assert (found.people, found.drawn) == (len(chances), 5)
+    assert [each.drawn for each in found.rows] == [1] * 5 + [0] * 15
+    assert {each.expected for each in found.rows} <= {round(each * 10**6) for each in chances}
+    for each in found.rows:
+        assert (each.low, each.high) == count_limits(each.expected / 10**6, 0.01 / 2 / len(chances))
+    async with hall.store.reading() as tx:
+        rows = await tx.all("log_leaf", order=["leaf_index"], limit=1_000)
+    (told,) = [loads(each["leaf"], place="leaf") for each in rows if b"read_tally" in each["leaf"]]
+    assert (told["draws"], told["person"]) == (1, "sup1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 
 import pytest
@@ -301,6 +302,10 @@ def counted(site):
     return {(box["answer"], box["group"], one["name"]): (one["count"], one["asked"]) for box in found["charts"] for one in box["figures"]}
 
 
+def tallied(site):
+    return json.loads(site.voter(SUPERVISOR).open("/api/supervision/figures").body)["tally"]
+
+
 def test_declines_and_silence_are_counted_apart_by_clerk_and_profession_once_a_draw_is_over(site):
     before = counted(site)
     requested(site, site.request())
@@ -330,6 +335,15 @@ def test_declines_and_silence_are_counted_apart_by_clerk_and_profession_once_a_d
     table = site.voter(SUPERVISOR).open("/supervision/statistics.csv").text
     assert f"left,clerk,{CLERK},{after['left', 'clerk', CLERK][0]},{after['left', 'clerk', CLERK][1]}," in table
     assert "A0801" in site.voter(SUPERVISOR).open("/supervision/statistics").text
+    while (found := tallied(site))["counted"] < found["draws"]:
+        time.sleep(0.05)
+    assert found["draws"] >= 1 and found["drawn"] >= 5
+    assert any(each["drawn"] for each in found["rows"])
+    assert (
+        f"drawn,expert,{found['rows'][0]['expert']},{found['rows'][0]['drawn']},"
+        in site.voter(SUPERVISOR).open("/supervision/statistics.csv").text
+    )
+    assert f"/library/experts/{found['rows'][0]['expert']}" in site.voter(SUPERVISOR).open("/supervision/statistics").text
 
 
 def test_figures_are_for_supervisors_and_the_keeper_asks_whose_pass_it_is(site):

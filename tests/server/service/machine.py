@@ -27,6 +27,7 @@ from server.places import database_of, places_of
 from server.setting_up import set_up
 from server.storage.store import Store
 from server.storage.versions import migrate
+from server.supervisor import ROLES
 
 LONG = os.environ.get("LONG") == "1"
 RECOVERY_SECONDS = 5.0 if LONG else 15.0  # on a machine that is shared: the long run holds the promise
@@ -132,9 +133,10 @@ class Service:
         """Role -> process id, of this supervisor's children."""
         found = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            with suppress(OSError, IndexError):  # between fork and exec it has no role yet
+            with suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                found[words[3].decode()] = int(pid)
+                if len(words) > 3 and (role := words[3].decode()) in ROLES:  # between fork and exec it has the words of its parent
+                    found[role] = int(pid)
         return found
 
     def ready(self):
