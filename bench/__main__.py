@@ -1,6 +1,6 @@
 """Import, snapshot, draw and verification at several sizes, and the parts, each beside its floor in the same run.
 
-`python -m bench [--part all|own|peer|memory|pages] [--sizes 1000,20000,100000,500000] [--json FILE]`; the part beside the peer is in bench/peer.py. A floor is the least that the same bytes could cost: reading the file once,
+`python -m bench [--part all|own|peer|memory|pages|draws] [--sizes 1000,20000,100000,500000] [--json FILE]`; the part beside the peer is in bench/peer.py. A floor is the least that the same bytes could cost: reading the file once,
 hashing them once with hashlib, or selecting by RFC 3797.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
-from bench import memory, pages, peer
+from bench import draws, memory, pages, peer
 from drawing import merkle, vrf
 from drawing.note import ED25519, Checkpoint, Policy, VKey, sign_note
 from server.library.demo import make_library
@@ -154,7 +154,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--sizes", default="1000,20000,100000,500000")
     arguments.add_argument("--json", type=Path)
-    arguments.add_argument("--part", choices=("all", "own", "peer", "memory", "pages"), default="all")
+    arguments.add_argument("--part", choices=("all", "own", "peer", "memory", "pages", "draws"), default="all")
     arguments.add_argument("--install-peer", action="store_true", help="make the peer's environment and stop")
     arguments.add_argument("--pools", type=Path, help="folder of the public pools (or LOTROOM_POOLS)")
     arguments.add_argument("--limit", type=float, default=120.0, help="seconds the peer gets")
@@ -179,7 +179,10 @@ def main() -> None:
             measured = memory.measure(Path(name))
         memory.show(measured)
         found["memory"] = measured
-    if given.part in ("memory", "pages"):
+    if given.part in ("all", "draws"):
+        found["draws"] = draws.measure()
+        draws.show(found["draws"])
+    if given.part in ("memory", "pages", "draws"):
         if given.json:
             given.json.write_text(json.dumps({"machine": machine, **found}, indent=1) + "\n", "utf-8")
         return

@@ -26,7 +26,7 @@ from server.keeper.draw_verbs import Feasible
 from server.library.codes import professions
 from server.request import Failure, Request
 from server.request_text import request_text
-from server.services import draws
+from server.services import draws, exchange
 
 MOST_TEXT = 30_000  # bytes: what goes to the keeper in one frame
 MOST_BODY = 200_000  # the same in a form, where a character may take nine
@@ -43,12 +43,31 @@ START: Mapping[str, Any] = {
 _names: dict[str, Any] = {each.name: (forms.Line, "") for step in STEPS for each in step.fields}
 _lists: dict[str, Any] = {each.name: (tuple[forms.Line, ...], ()) for step in STEPS for rows in step.rows for each in rows.columns}
 _ways: dict[str, Any] = {"text": (Text, ""), "step": (forms.Line, "project"), "go": (forms.Line, "next"), "once": (forms.Line, "")}
+
+
+class From(forms.Fields):
+    """Which section that came in is gone on with."""
+
+    section: Annotated[forms.Line, StringConstraints(pattern=r"^[0-9a-f]{32}$|^$")] = ""
+
+
 Sent: type[forms.Fields] = create_model("Sent", __base__=forms.Fields, **_names, **_lists, **_ways)
 
 
 async def begin(ask: Ask) -> aioweb.StreamResponse:
-    """The first step of an empty request."""
-    return _page(ask, STEPS[0], dict(START), forms.empty())
+    """The first step of an empty request, or of what a trading system sent."""
+    section = (forms.query(ask, From).value or From()).section
+    sections = _merged(START, _sections(await exchange.request_begun(ask.desk, section, ask.caller))) if section else dict(START)
+    return await _show(ask, STEPS[0], sections)
+
+
+def _merged(usual: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent, and the usual where nothing was."""
+    both = {
+        name: {**value, **given[name]} if isinstance(value, Mapping) and isinstance(given.get(name), Mapping) else given.get(name, value)
+        for name, value in usual.items()
+    }
+    return {**given, **both}
 
 
 async def step(ask: Ask) -> aioweb.StreamResponse:

@@ -23,6 +23,17 @@ class DrawRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SectionRow:
+    """A section that a trading system sent, and no draw of it yet."""
+
+    id: str
+    number: str
+    name: str
+    section: str
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class DrawsPage:
     """The list, with its filter."""
 
@@ -32,6 +43,7 @@ class DrawsPage:
     state: str
     states: tuple[tuple[str, str], ...]
     may_request: bool
+    sections: tuple[SectionRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

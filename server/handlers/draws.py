@@ -18,7 +18,7 @@ from drawing.errors import Refused
 from drawing.events import Terms
 from server.handlers import forms
 from server.handlers.ask import Access, Ask
-from server.handlers.draw_views import DraftBox, DrawRow, DrawsPage, EventRow, LivePage, Picture, SeatRow, TermsBox
+from server.handlers.draw_views import DraftBox, DrawRow, DrawsPage, EventRow, LivePage, Picture, SeatRow, SectionRow, TermsBox
 from server.handlers.draw_words import ASKED, DRAFTS, DUE, EVENTS, METHODS, PHASES, POOL, REASONS, SCOPES, STATES, STEPS, WHO
 from server.handlers.i18n import N_
 from server.handlers.render import page, see_other
@@ -27,7 +27,7 @@ from server.handlers.views import Badge, Step
 from server.handlers.words import refusal
 from server.library.codes import professions
 from server.rules import rules_of
-from server.services import draw_approvals, draws
+from server.services import draw_approvals, draws, exchange
 from server.services.draw_approvals import TYPES
 from server.services.draw_stand import STEPS as ORDER
 from server.services.draws import Drafted, DrawPage
@@ -79,7 +79,10 @@ async def listed(ask: Ask) -> aioweb.StreamResponse:
         for each in chosen
     )
     states = (("", say(N_("All"))), *((code, say(text)) for code, (text, _) in STATES.items()))
-    return page(ask, "draws.html", DrawsPage(rows, len(found), wanted.search, wanted.state, states, may(ask, "draw.request")))
+    requests = may(ask, "draw.request")
+    came = await exchange.waiting(ask.desk, ask.caller) if requests else ()
+    sections = tuple(SectionRow(each.id, each.number, each.name, each.section, each.received_at) for each in came)
+    return page(ask, "draws.html", DrawsPage(rows, len(found), wanted.search, wanted.state, states, requests, sections))
 
 
 async def show(ask: Ask) -> aioweb.StreamResponse:

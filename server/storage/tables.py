@@ -267,6 +267,15 @@ draw = _state(
     _text("result_notice", null=True),  # its number or address, once it is out
     _whole("published_at", null=True),
 )
+# A section that a trading system sent: the request begun of it (TOML), which a clerk goes on with. Parties, never bidders.
+project_section = _state(
+    "project_section",
+    _to("project", "project"),
+    _text("section"),
+    _text("request"),
+    _whole("received_at"),
+    UniqueConstraint("project", "section"),
+)
 # Accounts of agencies that hand in bidder lists of a project.
 project_agency = _state(
     "project_agency", _to("project", "project"), _to("person", "person"), _whole("created_at"), UniqueConstraint("project", "person")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 import tomllib
 
@@ -16,6 +17,7 @@ from server.library.demo import DEMO_COMPANIES
 from server.request import parse_request
 from tests.server.desk.test_api import call
 from tests.server.draws.hall import CENTRE, people_names
+from tests.server.draws.site import APPROVER, CLERK, SUPERVISOR
 from tests.server.draws.test_approvals import begun
 
 NAME, CODE = DEMO_COMPANIES[0]
@@ -114,6 +116,22 @@ def test_a_project_comes_in_and_becomes_a_request_begun_for_each_section(site):
         "section": "2",
     }
     assert begun_request["parties"] == [{"role": "tenderer", "name": NAME, "code": CODE}]
+    clerk = site.voter(CLERK)
+    for attempt in range(2):
+        text = clerk.open("/draws").text
+        links = sorted(set(re.findall(r"/draws/new\?section=([0-9a-f]{32})", text)))
+        assert len(links) == 2 and "EX-2026-1" in text and "道路 &lt;改造&gt; &amp; 绿化" in text
+        for name in (APPROVER, SUPERVISOR):
+            assert "EX-2026-1" not in site.voter(name).open("/draws").text
+            assert site.voter(name).get(f"/draws/new?section={links[0]}").status == 403
+        if not attempt:  # sent again with another budget: the same two, with what was sent last
+            text = json.dumps({**PROJECT, "TENDER_PROJECT": [{**PROJECT["TENDER_PROJECT"][0], "BUDGET": "51000000"}]})
+            assert call(site, "POST", "/api/exchange/projects", secret, {**body, "form": "json", "text": text})[0] == 200
+    pages = [clerk.open(f"/draws/new?section={each}").text for each in links]
+    assert all('value="51000000"' in each and 'value="EX-2026-1"' in each for each in pages)
+    assert {re.search(r'id="section" name="section" value="([^"]*)"', each)[1] for each in pages} == {"1", "2"}
+    assert clerk.get(f"/draws/new?section={'e' * 32}").status == 404
+    assert clerk.get("/draws/new?section=x").status in (200, 400, 422)
     with pytest.raises(Refused):  # people fill in the rest
         parse_request(got["requests"][1].encode(), "request", 1_795_600_000)
     for wrong, code in (("<EXCHANGE/>", "exchange_missing"), (LAUGHS + "<EXCHANGE/>", "exchange_unsafe")):
@@ -138,3 +156,23 @@ def test_a_draw_goes_out_as_sets_without_a_name(site):
             ("2", "A0601", "2"),
         ]
         assert not [name for name in people_names(site.hall) if name in got["text"]]
+
+
+def test_a_section_of_another_centre_is_nobody_elses_and_one_with_a_draw_waits_no_more(site):
+    draw = begun(site)
+
+    async def rows(tx):
+        there = await tx.get("project", (await tx.get("draw", draw))["project"])
+        values = {"section": "1", "request": '[project]\nname = "城南"\n', "received_at": tx.now}
+        drawn = await tx.insert("project_section", {"project": there["id"], **values}, "test")
+        other = {"id": "f" * 32, "code": "fremd", "name": "他", "created_at": tx.now}
+        await tx.insert("centre", other, "test")
+        project = await tx.insert("project", {"centre": "f" * 32, "tag": b"t" * 32, "title": "FREMD-1", "created_at": tx.now}, "test")
+        return drawn, await tx.insert("project_section", {"project": project, **values}, "test")
+
+    drawn, foreign = site.run(site.store.write(rows, site.clock.now()))
+    clerk = site.voter(CLERK)
+    text = clerk.open("/draws").text
+    assert drawn not in text and foreign not in text and "FREMD-1" not in text
+    assert clerk.get(f"/draws/new?section={foreign}").status in (403, 404)
+    assert clerk.open(f"/draws/new?section={drawn}").status == 200

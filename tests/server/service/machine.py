@@ -149,7 +149,7 @@ class Service:
         for pid in gone:
             os.kill(pid, signal.SIGKILL)
         begun = time.monotonic()
-        self.until(lambda: len(self.pids()) == 3 and not gone & set(self.pids().values()), 20)
+        self.until(lambda: len(now := self.pids()) == 3 and not gone & set(now.values()), 20)
         self.until(self.ready, 40)
         return time.monotonic() - begun
 

@@ -27,10 +27,10 @@ from tests.server.draws.post import OUT, SECRET, Post
 from tests.server.draws.served import Browser, signed_in
 from tests.server.service.canaries import forms_of, hits, hits_in
 from tests.server.service.machine import Service, free_port
+from tests.server.service.outside import Outside, to_the_answers
 from tests.server.service.test_backup import back_up, key_file
 from tests.server.service.test_canaries import hits_in_memory
 from tests.server.service.test_killed import of
-from tests.server.service.test_killed_draw import Outside, to_the_answers
 
 RARE = "瓘瓛瓞甪畾疃皛皝盝瞾矻砮硎碶磏祎祃禤秾竑筼篯簃粼絜綝缊翃翚翯"  # what no text of the service has
 STAFF = {

@@ -102,6 +102,22 @@ def upgrade() -> None:
     with op.batch_alter_table("holder_key", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_holder_key_person"), ["person"], unique=False)
     op.create_table(
+        "project_section",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("section", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["project"], ["project.id"], name=op.f("fk_project_section_project")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_project_section")),
+        sa.UniqueConstraint("project", "section", name=op.f("uq_project_section_project_section")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("project_section", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_project_section_project"), ["project"], unique=False)
+    op.create_table(
         "project_agency",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -217,6 +233,7 @@ def upgrade() -> None:
             ("stand", Kind.TRANSIENT),
             ("notice", Kind.TRANSIENT),
             ("holder_key", Kind.STATE),
+            ("project_section", Kind.STATE),
             ("project_agency", Kind.STATE),
             ("bidder_list", Kind.STATE),
             ("webhook", Kind.STATE),
@@ -248,6 +265,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_project_agency_person"))
 
     op.drop_table("project_agency")
+    with op.batch_alter_table("project_section", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_project_section_project"))
+
+    op.drop_table("project_section")
     with op.batch_alter_table("complaint", schema=None) as batch_op:
         for column in ("lift", "filed_by", "draw", "centre"):
             batch_op.drop_index(batch_op.f(f"ix_complaint_{column}"))
