@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any
@@ -40,6 +41,7 @@ from server.keeper.draws import Standing, draw_kept, standing, task_of
 from server.keeper.people import grants_of, person_of_pass
 from server.keeper.rules import OBJECTS
 from server.keeper.store import NEW
+from server.keeper.vault import Kept
 
 TOKEN_BYTES = 18  # 144 bits, 24 characters of a short link
 _COURIER = "courier"
@@ -88,11 +90,7 @@ def window_end(now: Standing) -> int:
 async def replies_for(core: Core, now: Standing) -> list[dict[str, Any]] | None:
     """The answers of the window, where it is over or everybody has answered; None before. With them those of earlier windows."""
     waiting = waiting_slots(now.draw)
-    found = []
-    for slot, occupant in _everybody(now.draw):
-        kept = await core.vault.state(ReplyKept, _name(now.id, slot, occupant), _NONE)
-        if kept.version != NEW:
-            found.append(_said(slot, occupant, kept.value))
+    found = await _all_said(core, now, "reply")
     answered = {(each["slot"], each["occupant"]) for each in found}
     if waiting and core.clock() < window_end(now) and not set(waiting) <= answered:
         return None
@@ -113,12 +111,18 @@ async def answered_nothing(core: Core, draw_id: str, slot: int, occupant: int) -
 
 async def leaves_for(core: Core, now: Standing) -> list[dict[str, Any]]:
     """Those who had accepted and cannot come after all."""
-    found = []
-    for slot, occupant in _everybody(now.draw):
-        kept = await core.vault.state(ReplyKept, _name(now.id, slot, occupant, "leave"), _NONE)
-        if kept.version != NEW:
-            found.append(_said(slot, occupant, kept.value))
-    return found
+    return await _all_said(core, now, "leave")
+
+
+async def _all_said(core: Core, now: Standing, kind: str) -> list[dict[str, Any]]:
+    everybody = _everybody(now.draw)
+    kept = await _replies_of(core, now.id, everybody, kind)
+    return [_said(*place, each.value) for place, each in zip(everybody, kept, strict=True) if each.version != NEW]
+
+
+async def _replies_of(core: Core, draw_id: str, places: Sequence[tuple[int, int]], kind: str = "reply") -> list[Kept[ReplyKept]]:
+    """What those at these places (slot, occupant) said."""
+    return await core.vault.states_of(ReplyKept, [_name(draw_id, *place, kind) for place in places], _NONE)
 
 
 def _said(slot: int, occupant: int, value: ReplyKept) -> dict[str, Any]:
@@ -228,27 +232,26 @@ async def link(core: Core, ask: DrawLink) -> LinkState:
     answered = "" if said.version == NEW else "left" if left.version != NEW else said.value.state
     until = window_end(stands)
     stage = "open" if here in waiting_slots(draw) and core.clock() < until and not answered else "over"
-    if any(each[:2] == here for each in await _not_needed(core, ask.draw, draw)):
+    if await _not_needed(core, ask.draw, draw, here):
         stage = "cancelled"
     leave_until = _leave_until(stands) if answered == "accepted" and seat else 0
     return LinkState(answered, draw.commit.evaluation_at if draw.commit else 0, leave_until, stage, until)
 
 
-async def _not_needed(core: Core, draw_id: str, draw: Draw) -> list[tuple[int, int, bytes]]:
-    """Link and tag of those who were called and need not come: their draw was abandoned, or they were taken out of it after they accepted."""
+async def _not_needed(core: Core, draw_id: str, draw: Draw, only: tuple[int, int] | None = None) -> list[tuple[int, int, bytes]]:
+    """Link and tag of those who were called and need not come: their draw was abandoned, or they were taken out of it after they accepted. `only`: where
+    that is the one whose link it is.
+    """
+    states = ("pending", "accepted") if draw.phase is Phase.ABANDONED else ("left",)
+    places = [(n, slot) for n, slot in enumerate(draw.slots) if slot.notified and slot.tags and slot.state in states]
+    links = [link_of(draw, n) for n, _ in places]
+    chosen = [(link, n, slot) for link, (n, slot) in zip(links, places, strict=True) if only in (None, link)]
+    said = await _replies_of(core, draw_id, [link for link, _, _ in chosen])
+    left = await _replies_of(core, draw_id, [(n, len(slot.tags)) for _, n, slot in chosen], "leave")
     found = []
-    for number, slot in enumerate(draw.slots):
-        if not slot.notified or not slot.tags or slot.state == "used":
-            continue
-        link = link_of(draw, number)
-        said = await core.vault.state(ReplyKept, _name(draw_id, *link), _NONE)
-        left = await core.vault.state(ReplyKept, _name(draw_id, number, len(slot.tags), "leave"), _NONE)
-        gone = left.version != NEW or (said.version != NEW and said.value.state == "left")
-        if draw.phase is Phase.ABANDONED:
-            needless = slot.state in ("pending", "accepted")
-        else:
-            needless = slot.state == "left" and said.version != NEW
-        if needless and not gone:
+    for (link, _, slot), word, leave in zip(chosen, said, left, strict=True):
+        gone = leave.version != NEW or (word.version != NEW and word.value.state == "left")
+        if not gone and (draw.phase is Phase.ABANDONED or word.version != NEW):
             found.append((*link, slot.tags[-1]))
     return found
 
@@ -257,9 +260,7 @@ async def replies(core: Core, ask: AskReplies) -> Replies:
     """Counters; never who."""
     now = await standing(core, ask.draw)
     waiting = waiting_slots(now.draw)
-    answered = 0
-    for slot, occupant in waiting:
-        answered += (await core.vault.state(ReplyKept, _name(ask.draw, slot, occupant), _NONE)).version != NEW
+    answered = sum(each.version != NEW for each in await _replies_of(core, ask.draw, waiting))
     return Replies(answered, len(waiting), window_end(now))
 
 
@@ -275,10 +276,11 @@ async def notices(core: Core, ask: DrawNotices) -> Notices:
     if not core.settings.courier_box:
         raise Refused("no_courier_key", "courier")
     calls = waiting_slots(draw) if core.clock() < until else []
-    calls = [each for each in calls if (await core.vault.state(ReplyKept, _name(ask.draw, *each), _NONE)).version == NEW]
-    due = [("call", slot, occupant, draw.slots[slot].tags[-1]) for slot, occupant in calls]
-    due += [("cancel", *each) for each in await _not_needed(core, ask.draw, draw)]
-    due = [each for each in due if ask.slot is None or each[1] == ask.slot]
+    calls = [each for each in calls if ask.slot in (None, each[0])]
+    said = await _replies_of(core, ask.draw, calls)
+    silent = [each for each, word in zip(calls, said, strict=True) if word.version == NEW]
+    due = [("call", slot, occupant, draw.slots[slot].tags[-1]) for slot, occupant in silent]
+    due += [("cancel", *each) for each in await _not_needed(core, ask.draw, draw) if ask.slot in (None, each[0])]
     if not due or draw.commit is None:
         return Notices(())
     tags = [tag.hex() for _, _, _, tag in due]

@@ -152,6 +152,11 @@ class Vault:
         row = await self.row("state", (name,))
         return Kept(empty, NEW) if row is None else Kept(self.read_state(cls, row), row.version)
 
+    async def states_of(self, cls: type[T], names: Sequence[str], empty: T) -> list[Kept[T]]:
+        """As `state`, of many at once."""
+        rows = await self.rows("state", [(name,) for name in names]) if names else []
+        return [Kept(empty, NEW) if row is None else Kept(self.read_state(cls, row), row.version) for row in rows]
+
     async def states(self, cls: type[T], prefix: str, most: int = 200) -> dict[str, T]:
         """States whose name begins with a prefix, by the rest of the name; at most `most`."""
         rows = await self.scan("state", (), (prefix,), most)
