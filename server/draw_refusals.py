@@ -79,6 +79,10 @@ DRAW: Mapping[str, tuple[str, str]] = {
         "本次抽取的密封文件已依法销毁；日志与证明仍在",
         "the sealed files of this draw were destroyed as the law asks; log and proof are still there",
     ),
+    "files_kept": (
+        "此次抽取的密封文件须保存至 {until}，到期前不能销毁",
+        "the sealed files of this draw are kept until {until}; they are not destroyed before",
+    ),
     "gateway_only_in_demo": (
         "演示网关只能在演示环境中运行；请设置 insecure_demo 和 gateway_port",
         "the demonstration's gateway runs in a demonstration only; set insecure_demo and gateway_port",

@@ -216,6 +216,9 @@ DRAWS = (
     _may("session.roll_back", "site_host", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("retention.change", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("hold.lift", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
+    _may(
+        "draw.destroy", "approver archivist", CENTRE, STEPPED_UP, "archivist", "audit_admin"
+    ),  # the sealed files of one that is over; the keeper counts both
     _may("complaint.read", "supervisor approver archivist", CENTRE),
     _may(
         "complaint.file", "supervisor", CENTRE, STEPPED_UP, passkey=True

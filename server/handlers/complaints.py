@@ -1,4 +1,4 @@
-"""A draw's complaints: reading them, filing one, asking for the end of its hold."""
+"""A draw's complaints: reading them, filing one, asking for the end of its hold; and its sealed files, which they hold and which go in the end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from server.handlers import forms
 from server.handlers.ask import Ask
 from server.handlers.draws import may
 from server.handlers.render import page, see_other
-from server.services import complaints
+from server.services import complaints, retention
 from server.services.complaints import LIFT
+from server.services.retention import DESTROY, Kept
 
-__all__ = ["LIFT", "file", "lift", "show"]
-
+__all__ = ["DESTROY", "LIFT", "destroy", "file", "lift", "show"]
 
 Words = Annotated[forms.Lines, AfterValidator(str.strip), StringConstraints(min_length=1, max_length=500)]
 
@@ -33,6 +33,12 @@ class Lifted(forms.Fields):
 
     complaint: forms.Id
     why: Words
+
+
+class Gone(forms.Fields):
+    """Why the sealed files are not needed any more."""
+
+    gone: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class ComplaintsPage:
     form: forms.Form[Any]
     may_file: bool
     may_lift: bool
+    files: Kept
+    may_destroy: bool
 
 
 async def show(ask: Ask) -> aioweb.StreamResponse:
@@ -91,6 +99,18 @@ async def lift(ask: Ask) -> aioweb.StreamResponse:
     return see_other(ask, "complaints", flash="proposed", id=ask.path["id"])
 
 
+async def destroy(ask: Ask) -> aioweb.StreamResponse:
+    """Ask others to approve that the sealed files go."""
+    found = forms.form(ask, Gone)
+    if found.value is None:
+        return await _show(ask, found, 422)
+    try:
+        await retention.ask_to_destroy(ask.desk, ask.path["id"], found.value.gone, ask.caller)
+    except Refused as refused:
+        return await _show(ask, forms.refused(ask, found, refused, otherwise="gone"), 422)
+    return see_other(ask, "complaints", flash="proposed", id=ask.path["id"])
+
+
 async def _show(ask: Ask, form: forms.Form[Any], status: int = 200) -> aioweb.StreamResponse:
     found = await complaints.of_draw(ask.desk, ask.path["id"], ask.caller)
     rows = tuple(
@@ -106,5 +126,8 @@ async def _show(ask: Ask, form: forms.Form[Any], status: int = 200) -> aioweb.St
         )
         for each in found.rows
     )
-    may_file, may_lift = may(ask, "complaint.file"), may(ask, LIFT)
-    return page(ask, "complaints.html", ComplaintsPage(ask.path["id"], found.number, found.law, rows, form, may_file, may_lift), status)
+    files = await retention.of_draw(ask.desk, ask.path["id"], ask.now)
+    may_destroy = may(ask, DESTROY) and not files.destroyed_at and not files.asked and not files.holds and 0 < files.until <= ask.now
+    may_file, may_lift = may(ask, "complaint.file") and not files.destroyed_at, may(ask, LIFT)
+    view = ComplaintsPage(ask.path["id"], found.number, found.law, rows, form, may_file, may_lift, files, may_destroy)
+    return page(ask, "complaints.html", view, status)

@@ -233,6 +233,7 @@ DESK: tuple[Route, ...] = (
     Route(GET, f"/draws/{ID}/complaints", "complaints", complaints.show, "complaint.read", PAGE),
     Route(POST, f"/draws/{ID}/complaints", "complaint_filed", complaints.file, "complaint.file", PAGE),
     Route(POST, f"/draws/{ID}/complaints/lift", "complaint_lift", complaints.lift, complaints.LIFT, PAGE),
+    Route(POST, f"/draws/{ID}/files/destroy", "files_destroy", complaints.destroy, complaints.DESTROY, PAGE),
     Route(GET, f"/draws/{ID}/publication", "publication", publication.show, "draw.read", PAGE),
     Route(POST, f"/draws/{ID}/publication", "publication_recorded", publication.record, "draw.published", PAGE),
     Route(GET, "/supervision", "supervision", supervision.desk, "supervision.desk", PAGE),

@@ -11,11 +11,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
-from drawing.canonical import TH
 from drawing.draw import ENDED
 from drawing.errors import Refused
 from server.keeper.approvals import approved, use
-from server.keeper.approved import hold_object
+from server.keeper.approved import destroy_digest, files_object, hold_object
 from server.keeper.asking import Done
 from server.keeper.core import Core, leaf
 from server.keeper.draw_verbs import DrawDestroy, DrawHold, DrawLift
@@ -25,16 +24,6 @@ from server.keeper.people import grants_of, person_of_pass
 from server.keeper.store import Change
 
 PARTS = ("files", "secret")  # of a draw's keys
-
-
-def files_object(draw: str) -> str:
-    """What an approval to destroy is about."""
-    return f"files:{draw}"
-
-
-def destroy_digest(draw: str) -> bytes:
-    """What an approval to destroy covers: all files of this draw."""
-    return TH("lotroom/v1/destroy", draw.encode())
 
 
 async def hold(core: Core, ask: DrawHold) -> Done:

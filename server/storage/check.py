@@ -357,6 +357,9 @@ class _Checking:
         for name, value in {"size": frontier.size, "frontier": frontier.data, "origin": self.replay.origin}.items():
             if rows[0][name] != value:
                 self.differ("log_head", "1", "changed", name)
+        more = rows[0]["size"] - frontier.size
+        if more > 0:  # the last leaves are gone, or the head says too much
+            self.differ("log_leaf", str(frontier.size), "missing", str(more))
         if rows[0]["frozen"] is not None:  # a witness has seen more than is here; or somebody says so who should not
             self.differ("log_head", "1", "frozen", str(rows[0]["frozen"]))
         for table, name in (("checkpoint", "checkpoints"), ("witness_note", "cosignatures")):

@@ -266,6 +266,7 @@ draw = _state(
     _whole("created_at"),
     _text("result_notice", null=True),  # its number or address, once it is out
     _whole("published_at", null=True),
+    _whole("destroyed_at", null=True),  # its sealed files
 )
 # A section that a trading system sent: the request begun of it (TOML), which a clerk goes on with. Parties, never bidders.
 project_section = _state(

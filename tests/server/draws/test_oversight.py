@@ -15,8 +15,8 @@ from server.auth.model import AccountId, Actor, Grant, Level, PersonId, Role
 from server.auth.sign_in import Request
 from server.evidence import read_evidence
 from server.keeper import rules
+from server.keeper.approved import destroy_digest
 from server.keeper.draw_verbs import AskDrawState, DrawDestroy, DrawHold, DrawLift, DrawPrepare, DrawSaid
-from server.keeper.holds import destroy_digest
 from server.services import complaints, draw_approvals, draws, oversight
 from server.services.desk import Caller
 from server.storage.frozen import Frozen

@@ -276,6 +276,21 @@ async def test_random_edits_of_a_sqlite_file_are_all_found_and_named(database, s
     assert len({name.partition(" ")[0] for name in done}) >= 16
 
 
+async def test_the_last_leaves_are_named_when_they_are_gone(database, store, keeper_store):
+    if database.engine != "sqlite":
+        pytest.skip("the file's triggers are dropped")
+    await populated_file(database, store, keeper_store)
+    with sqlite3.connect(database.plain) as connection:
+        (size,) = connection.execute("SELECT size FROM log_head").fetchone()
+        (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'log_leaf_no_delete'").fetchone()
+        connection.execute("DROP TRIGGER log_leaf_no_delete")
+        connection.execute("DELETE FROM log_leaf WHERE leaf_index >= ?", (size - 3,))
+        connection.execute(trigger)
+    connection.close()
+    report = await check(database.owner)
+    assert ("log_leaf", str(size - 3), "missing", "3") in [(each.table, each.row, each.what, each.detail) for each in report.differences]
+
+
 async def test_random_edits_of_a_postgresql_database_are_all_found_and_named(database, store, keeper_store):
     if database.engine != "postgresql":
         pytest.skip("the test before is SQLite's")

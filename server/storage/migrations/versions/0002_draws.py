@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("result_notice", sa.Text(), nullable=True),
         sa.Column("published_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("destroyed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
         sa.ForeignKeyConstraint(["centre"], ["centre.id"], name=op.f("fk_draw_centre")),
         sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_draw_created_by")),
         sa.ForeignKeyConstraint(["project"], ["project.id"], name=op.f("fk_draw_project")),
