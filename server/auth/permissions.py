@@ -217,7 +217,7 @@ DRAWS = (
     _may("retention.change", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("hold.lift", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may(
-        "draw.destroy", "approver archivist", CENTRE, STEPPED_UP, "archivist", "audit_admin"
+        "retention.destroy", "approver archivist", CENTRE, STEPPED_UP, "archivist", "audit_admin"
     ),  # the sealed files of one that is over; the keeper counts both
     _may("complaint.read", "supervisor approver archivist", CENTRE),
     _may(

@@ -22,7 +22,7 @@ from server.storage import proposals as stored
 from server.storage.tx import Row, Tx
 from server.workdays import SHANGHAI
 
-DESTROY = "draw.destroy"
+DESTROY = "retention.destroy"
 KEPT_YEARS = 15  # 政府采购法 42 asks it of procurement files from the end of the procurement on; the default for both regimes
 
 
