@@ -175,6 +175,8 @@ SERVICE = (
     _may("keys.rotate", "security_admin", ANY, STEPPED_UP, "key_custodian", "supervisor"),
     _may("backup.make", "system_admin", ANY, STEPPED_UP, passkey=True),
     _may("backup.restore", "system_admin", ANY, STEPPED_UP, "security_admin", "supervisor"),
+    # The sealed files of a draw that is over; the keeper counts both.
+    _may("retention.destroy", "approver archivist", CENTRE, STEPPED_UP, "archivist", "audit_admin"),
     _may("log.new_epoch", "system_admin", ANY, STEPPED_UP, "security_admin", "audit_admin"),
     _may("witness.read", "security_admin audit_admin supervisor", ANY, by_token=True),
     _may("witness.change", "security_admin", ANY, STEPPED_UP, "audit_admin", "supervisor"),
@@ -216,9 +218,6 @@ DRAWS = (
     _may("session.roll_back", "site_host", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("retention.change", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("hold.lift", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
-    _may(
-        "retention.destroy", "approver archivist", CENTRE, STEPPED_UP, "archivist", "audit_admin"
-    ),  # the sealed files of one that is over; the keeper counts both
     _may("complaint.read", "supervisor approver archivist", CENTRE),
     _may(
         "complaint.file", "supervisor", CENTRE, STEPPED_UP, passkey=True
