@@ -127,7 +127,7 @@ async def _show(ask: Ask, form: forms.Form[Any], status: int = 200) -> aioweb.St
         for each in found.rows
     )
     files = await retention.of_draw(ask.desk, ask.path["id"], ask.now)
-    may_destroy = may(ask, DESTROY) and not files.destroyed_at and not files.asked and not files.holds and 0 < files.until <= ask.now
+    may_destroy = may(ask, DESTROY) and files.due and not (files.destroyed_at or files.asked or files.holds)
     may_file, may_lift = may(ask, "complaint.file") and not files.destroyed_at, may(ask, LIFT)
     view = ComplaintsPage(ask.path["id"], found.number, found.law, rows, form, may_file, may_lift, files, may_destroy)
     return page(ask, "complaints.html", view, status)

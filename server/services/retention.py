@@ -28,9 +28,10 @@ KEPT_YEARS = 15  # 政府采购法 42 asks it of procurement files from the end 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The sealed files of a draw. `until`: they may go from then on, 0 while the draw runs; `holds`: complaints that freeze them."""
+    """The sealed files of a draw. `until`: they may go from then on, 0 while the draw runs; `due`: that time is there; `holds`: complaints that freeze them."""
 
     until: int
+    due: bool
     holds: int
     asked: bool
     destroyed_at: int
@@ -40,7 +41,8 @@ async def of_draw(desk: Desk, draw: str, now: int) -> Kept:
     """Raises Refused("not_found")."""
     async with desk.store.reading() as tx:
         row = await tx.get("draw", draw)
-        return Kept(await _until(tx, row), await _holds(tx, draw), await _asked(tx, draw, now), row["destroyed_at"] or 0)
+        until = await _until(tx, row)
+        return Kept(until, 0 < until <= now, await _holds(tx, draw), await _asked(tx, draw, now), row["destroyed_at"] or 0)
 
 
 async def _until(tx: Tx, row: Row) -> int:
