@@ -1,8 +1,8 @@
-# make setup | demo | test | | test-long | bench | check | docs | locale | verifier
+# make setup | demo | test | test-long | bench | check | docs | manual | locale | verifier
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: setup demo test test-long bench check docs locale verifier fmt
+.PHONY: setup demo test test-long bench check docs manual locale verifier fmt
 
 setup: .venv/stamp
 
@@ -41,6 +41,10 @@ check: setup
 docs: setup
 	$(BIN)/python tools/make_docs.py
 	$(BIN)/python tools/make_texts.py
+
+manual: setup
+	tools/system_packages.sh
+	$(BIN)/python tools/make_manual.py
 
 locale: setup
 	$(BIN)/python tools/make_locale.py

@@ -30,6 +30,7 @@ from server.app import own_web
 from server.auth.model import Role
 from server.auth.passwords import Cost, Hasher
 from server.demo.gateway import DemoGateway, serving
+from server.keeper.draw_verbs import AskDrawState
 from server.library.demo import make_library
 from server.services import draws, imports
 from server.services.desk import furnished
@@ -41,6 +42,7 @@ from tests.server.service.outside import Outside, contributed, signed
 
 RESULT_SECONDS, PAGE_MS, ANSWER_SECONDS, REPLACED_SECONDS = 120, 300, 60, 300
 WINDOW_MINUTES = 2
+PREPARED_SECONDS = 3_600
 DECLINE = 10  # every tenth
 SEATS = 39
 MANY = f"""[[seats]]
@@ -95,6 +97,13 @@ async def prepared(hall: Bench, number: int, text: Callable[[int], str]) -> list
         draw = await draws.begin(hall.desk, CENTRE, text(n).encode(), hall.clerk())
         await hall.follow(draw)
         found.append(hall.following(draw, hall.tag))
+    for each in found:
+        for _ in range(PREPARED_SECONDS):
+            state = await each.keeper.ask(AskDrawState(each.draw))
+            if state.stage in ("ready", "failed"):
+                break
+            await asyncio.sleep(1)
+        assert state.stage == "ready", state
     for each in found:
         for which, scope in enumerate(("openings", "roll")):
             await each.insist(

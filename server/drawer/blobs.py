@@ -34,12 +34,15 @@ class Blobs:
     key: Secret
     key_id: bytes
 
+    def there(self, name: str) -> bool:
+        """Whether there is such a file: a file is whole where it is there at all."""
+        return self._path(name).exists()
+
     def read(self, name: str) -> bytes | None:
         """The content; None where there is no such file. Raises Refused("sealed_value_altered")."""
-        path = self._path(name)
-        if not path.exists():
+        if not self.there(name):
             return None
-        data = read_bounded(path, MAX_BLOB)
+        data = read_bounded(self._path(name), MAX_BLOB)
         pieces, at, number = [], 0, 0
         while at < len(data):
             end = at + 4 + int.from_bytes(data[at : at + 4], "big")

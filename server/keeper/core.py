@@ -85,6 +85,15 @@ class Tallying:
 
 
 @dataclass(slots=True)
+class Reading:
+    """One reading of a centre's library, for all draws that asked before it begins. `failed`: why it came to nothing."""
+
+    draws: list[str] = field(default_factory=list[str])
+    over: bool = False
+    failed: Refused | None = None
+
+
+@dataclass(slots=True)
 class Core:
     """One keeper. `opened` and `kept_vault` are there while it is unsealed, and only then."""
 
@@ -104,6 +113,8 @@ class Core:
     preparing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     expected: dict[str, int] = field(default_factory=dict)  # records read so far of a draw that is being prepared
     tallies: dict[tuple[str, ...], Tallying] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)  # centre -> the next one
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one library is in memory at a time
     signing: asyncio.Lock = field(default_factory=asyncio.Lock)
     shelving: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of a library's sum at a time
 

@@ -27,7 +27,7 @@ from drawing.verify import signature_faults
 from server.keeper.approvals import use
 from server.keeper.approved import draw_object
 from server.keeper.asking import Done
-from server.keeper.core import Core, leaf, log_name
+from server.keeper.core import Core, Reading, leaf, log_name
 from server.keeper.draw_verbs import (
     FEWEST,
     MOST_GROUPS,
@@ -250,15 +250,31 @@ async def changing(core: Core, draw: str, change: Callable[[DrawKept], tuple[Seq
 
 
 async def _read_library(core: Core, draw: str, centre: str) -> None:
-    """The library as it is now, into the draw's own files."""
-    files = await files_of(core, draw)
+    """The library as it is now, into the draw's own files. Draws that wait for it at the same time share one reading, which begins after all of them."""
+    mine = core.readings.setdefault(centre, Reading())
+    mine.draws.append(draw)
+    async with core.reading:
+        if not mine.over:
+            core.readings.pop(centre)  # whoever asks from now on waits for the next one
+            mine.over, mine.failed = True, Refused("keeper_failed", "library")
+            try:
+                await _read_for(core, mine.draws, centre)
+                mine.failed = None
+            except Refused as refused:
+                mine.failed = refused
+    if mine.failed is not None:
+        raise mine.failed
+
+
+async def _read_for(core: Core, draws: Sequence[str], centre: str) -> None:
+    files = [await files_of(core, draw) for draw in draws]
     found = (await read_library(core, centre)).records
     if not found:
         raise Refused("library_empty", "library")
-    core.expected[draw] = len(found)
+    core.expected.update(dict.fromkeys(draws, len(found)))
     for page, start in enumerate(range(0, len(found), _PAGE)):
         records = [(expert, record.hex()) for expert, record in found[start : start + _PAGE]]
-        got = await core.drawer.run("add_records", **files, page=page, last=start + _PAGE >= len(found), records=records)
+        got = await core.drawer.run("add_records", draws=files, page=page, last=start + _PAGE >= len(found), records=records)
         if got["done"]:
             return
 

@@ -198,7 +198,12 @@ class Hall:
 
     # A draw ---------------------------------------------------------------------------------------------------------------------------------
 
-    async def begin(self, *, method="uniform/1", dry_run=False, request=REQUEST):
+    async def begin(self, **more):
+        await self.ask_for(**more)
+        return await self.prepared()
+
+    async def ask_for(self, *, method="uniform/1", dry_run=False, request=REQUEST):
+        """The draw is asked for, and its preparation begins."""
         self.numbers += 1
         number = f"DEMO-2026-{self.numbers:04d}"
         tag = project_tag(number)
@@ -221,6 +226,8 @@ class Hall:
         self.tag = tag
         await self.keeper.ask(DrawBegin(CENTRE, self.draw, dry_run, tag, text, now))
         await self.keeper.ask(DrawPrepare(self.draw))
+
+    async def prepared(self):
         for _ in range(600):
             state = await self.keeper.ask(AskDrawState(self.draw))
             if state.stage in ("ready", "failed"):

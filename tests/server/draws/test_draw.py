@@ -119,6 +119,17 @@ async def test_the_keeper_gives_the_same_event_again_and_no_second_one(hall):
     assert one.event
 
 
+async def test_draws_that_are_prepared_at_the_same_time_each_have_the_library(hall):
+    asked = []
+    for _ in range(4):
+        await hall.ask_for()
+        asked.append((hall.draw, hall.tag))
+    for hall.draw, hall.tag in asked:
+        state = await hall.prepared()
+        assert loads(state.terms, place="terms")["snapshot"]["size"] == 512  # 300 people and decoys
+        assert (await hall.advance()).waiting == "attestation"
+
+
 async def test_of_many_who_ask_at_once_for_one_place_all_get_the_same_event(hall):
     """A contribution, others, and the step that follows by itself: one of them is signed for the place, whoever came second never sees a conflict."""
     await hall.begin()
