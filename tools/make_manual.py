@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -21,6 +22,7 @@ PICTURES = Path(__file__).resolve().parents[1] / "docs" / "manual" / "pictures"
 LANGUAGES = {"zh": "zh_CN", "en": "en"}
 SIZE = {"width": 1100, "height": 760}
 DRAW = "the first draw"  # its page; a path after it is below that page
+PAUSE = 6  # seconds between logins: an address has so many a minute
 SHOTS = (  # picture, account ("" for nobody), whether by passkey, path
     ("home", "", False, "/"),
     ("library", "he.xiaowen", True, "/library"),
@@ -31,7 +33,7 @@ SHOTS = (  # picture, account ("" for nobody), whether by passkey, path
     ("supervision", "ouyang.jing", True, "/supervision"),
     ("my-key", "lu.wenbo", False, "/my-key"),
     ("own", "chen.liqun", False, "/me"),
-    ("unsealing", "wang.zhe", True, DRAW + "/unsealing"),
+    ("unsealing", "wang.zhe", True, DRAW + "/names"),
     ("custodian", "gu.changfeng", True, "/approvals"),
     ("audit", "shen.jiahe", True, "/audit"),
     ("people", "sun.qiming", True, "/people"),
@@ -43,6 +45,7 @@ def entered(demo: Demo, account: str, *, passkey: bool) -> dict[str, str]:
     visitor = demo.visitor()
     if not account:
         return {}
+    time.sleep(PAUSE)
     if passkey:
         with_demo_passkey(visitor, account)
     else:
@@ -70,13 +73,16 @@ def taken(page: Page, demo: Demo, path: str, out: Path) -> None:
 
 def main() -> None:
     """All of them."""
+    logins: dict[str, dict[str, str]] = {}
     with tempfile.TemporaryDirectory(prefix="lr-") as folder:
         demo = Demo(Path(folder) / "d")
         try:
             draw = first_draw(demo)
             with chromium() as browser:
                 for name, account, passkey, path in SHOTS:
-                    cookies = entered(demo, account, passkey=passkey)
+                    if account not in logins:
+                        logins[account] = entered(demo, account, passkey=passkey)
+                    cookies = logins[account]
                     for language, locale in LANGUAGES.items():
                         context = browser.new_context(viewport=SIZE, locale=locale.replace("_", "-"), color_scheme="light")
                         kept = {key: value for key, value in cookies.items() if "language" not in key} | {"lotroom-demo-language": locale}
