@@ -11,7 +11,8 @@ No files, clock or network.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -19,14 +20,29 @@ from xml.parsers import expat
 
 from drawing.errors import Refused
 from server.library.codes import is_region, is_uscc, professions
+from server.request import is_identifier
+from server.rules import REGIMES
 
 MOST_BYTES = 256 * 1024
-MOST_ROWS, MOST_TEXT = 2_000, 500
+MOST_ROWS, MOST_TEXT = 2_000, 300
+MOST_SECTIONS, MOST_PARTIES = 40, 40  # of a project: what the form of a request shows
+MOST_VERSION = 999_999
+MOST_BUDGET = 10**13
 ROOT = "EXCHANGE"
 Row = Mapping[str, str]
 Sets = Mapping[str, Sequence[Row]]
 KINDS = {"A": "works", "B": "goods", "C": "services"}  # the first letter of the classification of professions (发改法规〔2018〕316号)
-PARTIES = {"1": "tenderer", "2": "agency", "3": "designer", "4": "supervision"}  # of a request; "5" is a bidder, who comes sealed
+PARTIES = {  # of a request; "5" is a bidder, who comes sealed
+    "1": "tenderer",
+    "2": "agency",
+    "3": "designer",
+    "4": "supervision",
+    "6": "purchaser",
+    "7": "supervisor_of_works",
+    "8": "competent_department",
+    "9": "other",
+}
+CONTACT = ("RESPONSIBLE_PERSON", "ADDRESS")  # of a project: personal, and sealed where the service keeps it
 BIDDER = "5"
 RANDOM = "1"  # 名单确定方式: drawn at random
 
@@ -48,8 +64,12 @@ def _whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 15
 
 
+def _version(text: str) -> bool:
+    return _whole(text) and 1 <= int(text) <= MOST_VERSION and not text.startswith("0")
+
+
 _PROJECT = Field("招标项目编号", needed=True)
-_SECTION = Field("标段编号", needed=True)
+_SECTION = Field("标段编号", needed=True, good=is_identifier)
 SETS: Mapping[str, Mapping[str, Field]] = {
     "TENDER_PROJECT": {
         "TENDER_PROJECT_CODE": _PROJECT,
@@ -57,7 +77,11 @@ SETS: Mapping[str, Mapping[str, Field]] = {
         "TENDER_PROJECT_TYPE": Field("招标项目类型", good=_one_of(*KINDS)),
         "UNIFIED_DEAL_CODE": Field("统一交易标识码"),
         "REGION_CODE": Field("行政区划代码", good=is_region),
-        "BUDGET": Field("预算金额（元）", good=_whole),
+        "BUDGET": Field("预算金额（元）", good=lambda text: _whole(text) and int(text) <= MOST_BUDGET),
+        "REGIME": Field("适用法律", good=_one_of(*REGIMES)),
+        "RESPONSIBLE_PERSON": Field("项目负责人"),
+        "ADDRESS": Field("联系地址"),
+        "VERSION": Field("版本号", good=_version),
     },
     "BID_SECTION": {"TENDER_PROJECT_CODE": _PROJECT, "BID_SECTION_CODE": _SECTION, "BID_SECTION_NAME": Field("标段名称")},
     "AVOID_ENTERPRISE_LIST": {
@@ -101,7 +125,25 @@ def read(text: str, form: str, known: frozenset[str] = INCOMING) -> dict[str, li
     found = _of_xml(data) if form == "xml" else _of_json(data)
     if sum(map(len, found.values())) > MOST_ROWS:
         raise Refused("exchange_too_large", "text", most=MOST_ROWS)
-    return {name: [_row(name, each, f"{name}[{n}]", known) for n, each in enumerate(rows)] for name, rows in found.items()}
+    for fault in faults(found, known):
+        raise fault
+    return plain(found)
+
+
+def faults(sets: Mapping[str, Sequence[Any]], known: frozenset[str] = INCOMING) -> Iterator[Refused]:
+    """Everything that is wrong with single fields of sets, in their order."""
+    for name, rows in sets.items():
+        for n, each in enumerate(rows):
+            yield from _row_faults(name, each, f"{name}[{n}]", known)
+
+
+def plain(sets: Sets) -> dict[str, list[dict[str, str]]]:
+    """Sets without faults in their one form: the table's order, nothing empty, NFKC without spaces at the ends, as requests are read."""
+    return {
+        name: [{field: _plain(row[field]) for field in fields if _plain(row.get(field, ""))} for row in sets[name]]
+        for name, fields in SETS.items()
+        if sets.get(name)
+    }
 
 
 def write(sets: Sets, form: str) -> str:
@@ -116,20 +158,25 @@ def write(sets: Sets, form: str) -> str:
     return "\n".join([*out, f"</{ROOT}>"])
 
 
-def _row(name: str, value: Any, place: str, known: frozenset[str]) -> dict[str, str]:
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip()
+
+
+def _row_faults(name: str, value: Any, place: str, known: frozenset[str]) -> Iterator[Refused]:
     fields = SETS.get(name) if name in known else None
     if fields is None or not isinstance(value, dict) or not value.keys() <= fields.keys():
-        raise Refused("exchange_unknown", place)
+        yield Refused("exchange_unknown", place)
+        return
     for field, rule in fields.items():
         found = value.get(field, "")
         where = f"{place}.{field}"
-        if not isinstance(found, str) or len(found) > MOST_TEXT or not found.isprintable():
-            raise Refused("exchange_value", where, title=rule.title)
-        if rule.needed and not found.strip():
-            raise Refused("exchange_missing", where, title=rule.title)
-        if found and not rule.good(found):
-            raise Refused("exchange_value", where, title=rule.title)
-    return {field: value[field].strip() for field in fields if value.get(field)}
+        text = _plain(found) if isinstance(found, str) else "\0"
+        if len(text) > MOST_TEXT or not text.isprintable():
+            yield Refused("exchange_value", where, title=rule.title)
+        elif rule.needed and not text:
+            yield Refused("exchange_missing", where, title=rule.title)
+        elif text and not rule.good(text):
+            yield Refused("exchange_value", where, title=rule.title)
 
 
 def _of_json(data: bytes) -> dict[str, list[Any]]:
@@ -219,19 +266,25 @@ def bidders_of(sets: Sets) -> list[dict[str, Any]]:
 def request_sections(sets: Sets) -> list[dict[str, Any]]:
     """A request begun for each section: what the sets say of it, in the sections of docs/request.md; people fill in the rest.
 
-    Raises Refused: exchange_missing without a project, exchange_bidders where bidders are named, for they come sealed.
+    Raises Refused: exchange_missing without a project, exchange_bidders where bidders are named, for they come sealed; exchange_value where a section is
+    another project's or is there twice, exchange_too_large for more sections or parties than a request has room for.
     """
     projects, enterprises = sets.get("TENDER_PROJECT", ()), sets.get("AVOID_ENTERPRISE_LIST", ())
     if len(projects) != 1:
         raise Refused("exchange_missing", "TENDER_PROJECT", title="招标项目")
     if bidders_of(sets):
         raise Refused("exchange_bidders", "AVOID_ENTERPRISE_LIST")
+    for name, most in (("BID_SECTION", MOST_SECTIONS), ("AVOID_ENTERPRISE_LIST", MOST_PARTIES)):
+        if len(sets.get(name, ())) > most:
+            raise Refused("exchange_too_large", name, most=most)
     project = projects[0]
     made: dict[str, Any] = {"number": project["TENDER_PROJECT_CODE"], "name": project["TENDER_PROJECT_NAME"]}
     if "TENDER_PROJECT_TYPE" in project:
         made["kind"] = KINDS[project["TENDER_PROJECT_TYPE"]]
     if "BUDGET" in project:
         made["budget_yuan"] = int(project["BUDGET"])
+    if "RESPONSIBLE_PERSON" in project:
+        made["responsible"] = project["RESPONSIBLE_PERSON"]
     parties = [
         {"role": PARTIES[row["ENTERPRISE_ROLE"]], "name": row["ENTERPRISE_NAME"], "code": row.get("ENTERPRISE_CODE", "")}
         for row in enterprises
@@ -240,4 +293,8 @@ def request_sections(sets: Sets) -> list[dict[str, Any]]:
     if any(row["TENDER_PROJECT_CODE"] != made["number"] for row in sections):
         raise Refused("exchange_value", "BID_SECTION", title=_PROJECT.title)
     numbers = [row["BID_SECTION_CODE"] for row in sections] or ["1"]
-    return [{"project": {**made, "section": each}, **({"parties": parties} if parties else {})} for each in numbers]
+    for n, each in enumerate(numbers):
+        if each in numbers[:n]:
+            raise Refused("exchange_value", f"BID_SECTION[{n}].BID_SECTION_CODE", title=_SECTION.title)
+    law = {"regime": project["REGIME"]} if "REGIME" in project else {}
+    return [{**law, "project": {**made, "section": each}, **({"parties": parties} if parties else {})} for each in numbers]

@@ -88,6 +88,11 @@ _ABSOLUTE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+08:00)?", re.ASC
 _RELATIVE = re.compile(r"\+(\d{1,4})(m|h)|\+(\d{1,3}) workdays (\d\d):(\d\d)", re.ASCII)
 
 
+def is_identifier(text: str) -> bool:
+    """What a section or a site may be called."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A rule that the request breaks: the rule with its article, and what was found."""
@@ -403,7 +408,7 @@ def _check_values(values: dict[str, Any]) -> None:
     _one_of(values["lot"]["method"], METHODS, "request.lot.method")
     _one_of(values["lot"]["beacon"], ("", "none", "local", "drand"), "request.lot.beacon")
     _one_of(values["committee"]["chair"], ("elected", "named", "representative"), "request.committee.chair")
-    if not _IDENTIFIER.fullmatch(values["project"]["section"]):
+    if not is_identifier(values["project"]["section"]):
         raise Refused("not_an_identifier", "request.project.section")
     for place, least, most in (
         ("evaluation.days", 1, 60),

@@ -199,6 +199,9 @@ DRAWS = (
     _may("draw.sign", "supervisor", CENTRE, by_token=True),  # what is signed counts by the key outside that signed it
     _may("bidders.send", "agency", CENTRE, by_token=True),  # people: of the projects that a clerk gave to them; machines: of their centre
     _may("exchange.send", "agency draw_clerk", CENTRE, by_token=True),  # data sets of a project; a clerk asks for the draw
+    _may("projects.read", "draw_clerk approver supervisor archivist", CENTRE, by_token=True),
+    _may("projects.register", "draw_clerk", CENTRE),  # and another version of one
+    _may("projects.contact", "draw_clerk", CENTRE),  # the responsible person; the keeper asks for the pass and writes it down
     _may("draw.contribute", EVERYBODY, PUBLIC, NONE),  # as above: by the contributor's own signature
     _may("draw.reply", EVERYBODY, PUBLIC, NONE),  # the link itself is the right
     _may("draw.unsealing", "draw_clerk approver supervisor archivist site_host", CENTRE),

@@ -28,9 +28,11 @@ class SetsJson(Shape):
 
 
 class TakenJson(Shape):
-    """The project's number, whether it is new, and a request begun for each section, as the text of its file (docs/request.md)."""
+    """The project's id, number and version, whether it is new, and a request begun for each section, as the text of its file (docs/request.md)."""
 
+    id: str
     number: str
+    version: int
     new: bool
     requests: tuple[str, ...]
 
@@ -52,7 +54,7 @@ async def take(ask: Ask) -> aioweb.StreamResponse:
     """A project comes in."""
     given = forms.json_body(ask, SetsJson)
     got = await services.receive(ask.desk, CentreId(given.centre), given.text, given.form, ask.caller)
-    return as_json(TakenJson(number=got.number, new=got.new, requests=got.requests))
+    return as_json(TakenJson(id=got.id, number=got.number, version=got.version, new=got.new, requests=got.requests))
 
 
 async def give(ask: Ask) -> aioweb.StreamResponse:

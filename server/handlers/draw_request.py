@@ -47,7 +47,13 @@ Sent: type[forms.Fields] = create_model("Sent", __base__=forms.Fields, **_names,
 
 async def begin(ask: Ask) -> aioweb.StreamResponse:
     """The first step of an empty request."""
-    return _page(ask, STEPS[0], dict(START), forms.empty())
+    return begun(ask, {})
+
+
+def begun(ask: Ask, sections: Mapping[str, Any]) -> aioweb.StreamResponse:
+    """The first step of a request of which a project says some sections already."""
+    both = {name: {**START[name], **each} if name in START and isinstance(each, dict) else each for name, each in sections.items()}
+    return _page(ask, STEPS[0], {**START, **both}, forms.empty())
 
 
 async def step(ask: Ask) -> aioweb.StreamResponse:
@@ -132,7 +138,7 @@ async def _review(ask: Ask, sections: Mapping[str, Any], go: str, once: str) -> 
     if go == "take":
         headers = {"Content-Type": "application/toml", "Content-Disposition": 'attachment; filename="request.toml"'}
         return aioweb.Response(body=text.encode(), headers=headers)
-    centre = _centre(ask)
+    centre = centre_of_clerk(ask)
     try:
         if go == "feasible":
             found = await draws.feasible(ask.desk, centre, text.encode(), ask.caller)
@@ -144,7 +150,7 @@ async def _review(ask: Ask, sections: Mapping[str, Any], go: str, once: str) -> 
     return see_other(ask, "draw", flash="requested", id=made)
 
 
-def _centre(ask: Ask) -> CentreId:
+def centre_of_clerk(ask: Ask) -> CentreId:
     """Where the clerk is a clerk."""
     held = sorted(each.centre for each in ask.caller.actor.grants if each.role is Role.DRAW_CLERK and each.holds(ask.now))
     found = next((each for each in held if each != EVERYWHERE), None)
@@ -211,11 +217,8 @@ def _page(
         step=here.name,
         title=say(here.label),
         steps=tuple(Step(say(each.label), "done" if n < at else "now" if n == at else "later") for n, each in enumerate(STEPS)),
-        fields=tuple(
-            FieldBox(each.name, say(each.label), say(each.hint) if each.hint else "", each.kind, _choices(ask, each.choices), each.needed)
-            for each in here.fields
-        ),
-        rows=tuple(_rows(ask, each, sections) for each in here.rows),
+        fields=field_boxes(ask, here),
+        rows=tuple(rows_box(ask, each, sections) for each in here.rows),
         text=request_text(sections),
         once=ask.site.chance.token(16).hex(),
         codes=_codes() if here.name in ("seats", "widen") else (),
@@ -225,7 +228,17 @@ def _page(
     return page(ask, "draw_request.html", view, status)
 
 
-def _rows(ask: Ask, rows: Rows, sections: Mapping[str, Any]) -> RowsBox:
+def field_boxes(ask: Ask, here: StepOf) -> tuple[FieldBox, ...]:
+    """The single fields of a step, in the reader's words."""
+    say = ask.language.say
+    return tuple(
+        FieldBox(each.name, say(each.label), say(each.hint) if each.hint else "", each.kind, _choices(ask, each.choices), each.needed)
+        for each in here.fields
+    )
+
+
+def rows_box(ask: Ask, rows: Rows, sections: Mapping[str, Any]) -> RowsBox:
+    """One of its lists."""
     say = ask.language.say
     columns = tuple(
         (each.name, say(each.label), say(each.hint) if each.hint else "", each.kind, _choices(ask, each.choices)) for each in rows.columns

@@ -88,6 +88,7 @@ OBJECTS: Mapping[str, Kind] = {
     "expert": Kind(frozenset({"archivist", "draw_clerk", "supervisor"}), own=True),
     "names": Kind(frozenset({"approver", "archivist", "draw_clerk", "security_admin", "site_host", "supervisor"})),
     "person": Kind(frozenset({"archivist", "draw_clerk", "security_admin", "site_host", "supervisor"}), own=True),
+    "project": Kind(frozenset({"draw_clerk"})),  # whom a clerk asks about a project
     "staging": Kind(frozenset({"draw_clerk"})),  # rows of a sheet that are not right yet
     "room": Kind(frozenset({"archivist", "site_host", "supervisor"})),
     "session": Kind(frozenset({"approver", "archivist", "supervisor"}), action="release"),

@@ -5,51 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from drawing.errors import Refused
-from drawing.events import Result, project_tag
+from drawing.events import Result
 from server import exchange
-from server.auth.model import CentreId, Thing
+from server.auth.model import CentreId
 from server.request_text import request_text
-from server.services import draws
+from server.services import draws, projects
 from server.services.desk import Caller, Desk
-from server.storage.tx import Tx
 from server.workdays import SHANGHAI
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A project that came: its number, whether it is new, and a request begun for each section (TOML, docs/request.md)."""
+    """A project that came: its id, number and version, whether it is new, and a request begun for each section (TOML, docs/request.md)."""
 
+    id: str
     number: str
+    version: int
     new: bool
     requests: tuple[str, ...]
 
 
 async def receive(desk: Desk, centre: CentreId, text: str, form: str, caller: Caller) -> Taken:
-    """Registers the project. Raises Refused: what `exchange.read` and `request_sections` refuse, not_found for another centre's project."""
-    desk.require("exchange.send", caller, Thing(centre))
-    found = exchange.request_sections(exchange.read(text, form))
-    number = found[0]["project"]["number"]
-    tag = project_tag(number)
-
-    async def work(tx: Tx) -> bool:
-        row = await tx.one("project", tag=tag)
-        if row is not None and row["centre"] != centre:
-            raise Refused("not_found", "project")
-        if row is None:
-            values = {
-                "centre": centre,
-                "tag": tag,
-                "title": number,
-                "kind": "draw",
-                "created_by": caller.actor.person,
-                "created_at": tx.now,
-            }
-            await tx.insert("project", values, caller.actor.person or "token")
-        return row is None
-
-    new = await desk.store.write(work, caller.request.now)
-    return Taken(number, new, tuple(request_text(each) for each in found))
+    """Keeps the project. Raises Refused: what `exchange.read` and `projects.receive` refuse."""
+    sets = exchange.read(text, form)
+    kept = await projects.receive(desk, centre, sets, "api", caller)
+    found = exchange.request_sections(sets)
+    return Taken(kept.id, found[0]["project"]["number"], kept.version, kept.new, tuple(request_text(each) for each in found))
 
 
 async def give(desk: Desk, draw: str, form: str, caller: Caller) -> str:

@@ -207,7 +207,23 @@ project = _state(
     _to("created_by", "person", null=True),
     _whole("created_at"),
     _whole("closed_at", null=True),
+    _text("name", null=True),  # of its newest version; with the two below, of a project that was registered and not only drawn for
+    _whole("newest", null=True),
+    _whole("received_at", null=True),
     UniqueConstraint("tag"),
+)
+# What a project says of itself, version by version, as it came or was typed in. `content`: its data sets as canonical JSON, without the responsible
+# person and their address, which the keeper has where `contact` is 1. No bidder is in it: they come sealed.
+project_version = _state(
+    "project_version",
+    _to("project", "project"),
+    _whole("number"),
+    _text("source"),  # api, form
+    _text("content"),
+    _whole("contact"),
+    _to("created_by", "person", null=True),  # none: a service token
+    _whole("received_at"),
+    UniqueConstraint("project", "number"),
 )
 site = _state(
     "site", _to("centre", "centre"), _text("name"), _text("address", null=True), _whole("created_at"), _whole("closed_at", null=True)
@@ -266,6 +282,9 @@ draw = _state(
     _whole("created_at"),
     _text("result_notice", null=True),  # its number or address, once it is out
     _whole("published_at", null=True),
+    _to("destruction", "approval", null=True),  # of its sealed files, which the keeper destroyed; what the log says of it is its leaf
+    _whole("destroyed_at", null=True),
+    _whole("destroyed_leaf", null=True),
 )
 # Accounts of agencies that hand in bidder lists of a project.
 project_agency = _state(

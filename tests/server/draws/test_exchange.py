@@ -81,7 +81,7 @@ def test_hostile_xml_is_stopped_at_once(text, code):
         ("[" * 5_000, "exchange_unreadable"),
         ('{"BID_SECTION": [{"NOM": "x"}]}', "exchange_unknown"),
         ('{"AVOID_ENTERPRISE_LIST": [{"ENTERPRISE_NAME": "x", "ENTERPRISE_ROLE": "1", "ENTERPRISE_CODE": "911101080000000001"}]}', "exchange_value"),
-        ('{"AVOID_ENTERPRISE_LIST": [{"ENTERPRISE_NAME": "x", "ENTERPRISE_ROLE": "9"}]}', "exchange_value"),
+        ('{"AVOID_ENTERPRISE_LIST": [{"ENTERPRISE_NAME": "x", "ENTERPRISE_ROLE": "0"}]}', "exchange_value"),
         ('{"TENDER_PROJECT": [{"TENDER_PROJECT_CODE": "1", "TENDER_PROJECT_NAME": "x", "REGION_CODE": "000000"}]}', "exchange_value"),
     ],
 )  # fmt: skip

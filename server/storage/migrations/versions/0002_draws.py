@@ -1,4 +1,4 @@
-"""Draws, drafts of their events, complaints on them, and keys that people outside handed in."""
+"""Draws, drafts of their events, complaints on them, versions of projects, and keys that people outside handed in."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("result_notice", sa.Text(), nullable=True),
         sa.Column("published_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("destruction", sa.Text(), nullable=True),
+        sa.Column("destroyed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
+        sa.Column("destroyed_leaf", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=True),
         sa.ForeignKeyConstraint(["centre"], ["centre.id"], name=op.f("fk_draw_centre")),
         sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_draw_created_by")),
+        sa.ForeignKeyConstraint(["destruction"], ["approval.id"], name=op.f("fk_draw_destruction")),
         sa.ForeignKeyConstraint(["project"], ["project.id"], name=op.f("fk_draw_project")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_draw")),
         sqlite_strict=True,
@@ -40,6 +44,7 @@ def upgrade() -> None:
     with op.batch_alter_table("draw", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_draw_centre"), ["centre"], unique=False)
         batch_op.create_index(batch_op.f("ix_draw_created_by"), ["created_by"], unique=False)
+        batch_op.create_index(batch_op.f("ix_draw_destruction"), ["destruction"], unique=False)
         batch_op.create_index(batch_op.f("ix_draw_project"), ["project"], unique=False)
 
     op.create_table(
@@ -210,6 +215,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_complaint_filed_by"), ["filed_by"], unique=False)
         batch_op.create_index(batch_op.f("ix_complaint_lift"), ["lift"], unique=False)
 
+    op.create_table(
+        "project_version",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("contact", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("received_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_project_version_created_by")),
+        sa.ForeignKeyConstraint(["project"], ["project.id"], name=op.f("fk_project_version_project")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_project_version")),
+        sa.UniqueConstraint("project", "number", name=op.f("uq_project_version_project_number")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("project_version", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_project_version_created_by"), ["created_by"], unique=False)
+        batch_op.create_index(batch_op.f("ix_project_version_project"), ["project"], unique=False)
+
     if op.get_context().dialect.name == "postgresql":
         for table, kind in (
             ("draw", Kind.STATE),
@@ -222,12 +249,18 @@ def upgrade() -> None:
             ("webhook", Kind.STATE),
             ("delivery", Kind.TRANSIENT),
             ("complaint", Kind.STATE),
+            ("project_version", Kind.STATE),
         ):
             for grant in grants(table, kind, "web"):
                 op.execute(grant)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("project_version", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_project_version_project"))
+        batch_op.drop_index(batch_op.f("ix_project_version_created_by"))
+
+    op.drop_table("project_version")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_webhook"))
         batch_op.drop_index(batch_op.f("ix_delivery_created_at"))
@@ -265,6 +298,7 @@ def downgrade() -> None:
     op.drop_table("draft")
     with op.batch_alter_table("draw", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_draw_project"))
+        batch_op.drop_index(batch_op.f("ix_draw_destruction"))
         batch_op.drop_index(batch_op.f("ix_draw_created_by"))
         batch_op.drop_index(batch_op.f("ix_draw_centre"))
 
