@@ -102,6 +102,14 @@ DRAW: Mapping[str, tuple[str, str]] = {
     ),
     "list_without_own_keys": ("密钥清单缺少本服务的 {role} 密钥", "the list lacks this service's {role} key"),
     "names_stay_secret": ("本项目的结果公告不公布专家名单（{law}）", "the result notice of this project names no experts ({law})"),
+    "project_version_differs": (
+        "项目的第 {version} 版已有不同内容；请先查看该项目，确需修改的作为第 {next} 版提交",
+        "version {version} of this project says something else; look at it, and send yours as version {next}",
+    ),
+    "project_version_old": (
+        "第 {version} 版早于现有的第 {newest} 版；请提交更高的版本号",
+        "version {version} is older than version {newest}, which is here; give a higher number",
+    ),
     "no_checkpoint_yet": ("日志尚未签署到此处，请几秒后再试", "the log is not signed so far yet; try again in a few seconds"),
     "no_courier_key": (
         "没有信使公钥，通知不会发出；请重新运行 `lotroom init`",

@@ -27,6 +27,7 @@ NAVIGATION: tuple[tuple[str, str], ...] = (
     ("home", N_("Start")),
     ("verify", N_("Verify")),
     ("status", N_("System status")),
+    ("projects", N_("Projects")),
     ("draws", N_("Draws")),
     ("bidders", N_("Bidder lists")),
     ("supervision", N_("Supervision")),

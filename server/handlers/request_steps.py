@@ -54,7 +54,7 @@ class StepOf:
     sections: frozenset[str] = frozenset()
 
 
-_PARTIES: Mapping[str, str] = {
+PARTIES: Mapping[str, str] = {
     "tenderer": N_("Tenderer"),
     "purchaser": N_("Purchaser"),
     "agency": N_("Agency"),
@@ -70,7 +70,7 @@ _DECLARED: Mapping[str, str] = {
     "void_committee": N_("Sat in the committee whose result is void"),
     "chat_group": N_("In a chat group with a bidder"),
 }
-assert set(_PARTIES) == set(PARTY_ROLES)
+assert set(PARTIES) == set(PARTY_ROLES)
 assert set(_DECLARED) == set(DECLARED_KINDS)
 
 STEPS: tuple[StepOf, ...] = (
@@ -182,7 +182,7 @@ STEPS: tuple[StepOf, ...] = (
                 "parties",
                 N_("Parties"),
                 (
-                    Field("party_role", "", "role", "choice", N_("Part"), choices=tuple(_PARTIES.items())),
+                    Field("party_role", "", "role", "choice", N_("Part"), choices=tuple(PARTIES.items())),
                     Field("party_name", "", "name", "text", N_("Name")),
                     Field("party_code", "", "code", "text", N_("Credit code")),
                 ),

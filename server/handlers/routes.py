@@ -34,6 +34,7 @@ from server.handlers import (
     openapi,
     own_record,
     people,
+    projects,
     public,
     publication,
     published,
@@ -181,6 +182,14 @@ DESK: tuple[Route, ...] = (
     Route(POST, "/webhooks", "webhooks_make", webhooks.make, "webhooks.make", PAGE),
     Route(POST, f"/webhooks/{ID}/end", "webhook_end", webhooks.end, "webhooks.end", PAGE),
     Route(POST, f"/webhooks/deliveries/{ID}/again", "webhook_again", webhooks.again, "webhooks.send", PAGE),
+    Route(GET, "/projects", "projects", projects.listed, "projects.read", PAGE),
+    Route(GET, "/projects/new", "project_new", projects.new, "projects.register", PAGE),
+    Route(POST, "/projects/new", "project_registered", projects.register, "projects.register", PAGE, most_bytes=draw_request.MOST_BODY),
+    Route(GET, f"/projects/{ID}", "project", projects.show, "projects.read", PAGE),
+    Route(GET, f"/projects/{ID}/change", "project_change", projects.changing, "projects.register", PAGE),
+    Route(POST, f"/projects/{ID}/change", "project_changed", projects.change, "projects.register", PAGE, most_bytes=draw_request.MOST_BODY),
+    Route(POST, f"/projects/{ID}/contact", "project_contact", projects.contact, "projects.contact", PAGE),
+    Route(POST, f"/projects/{ID}/begin", "project_begin", projects.begin, "draw.request", PAGE),
     Route(GET, "/draws", "draws", draws.listed, "draw.list", PAGE),
     Route(GET, "/draws/new", "draw_request", draw_request.begin, "draw.request", PAGE),
     Route(POST, "/draws/new", "draw_request_step", draw_request.step, "draw.request", PAGE, most_bytes=draw_request.MOST_BODY),
@@ -312,6 +321,14 @@ PROGRAMS: tuple[Route, ...] = (
     Route(
         POST, "/api/exchange/projects", "api_exchange_take", api_exchange.take, "exchange.send", API, "Data sets of a project",
         api_exchange.SetsJson, gives=api_exchange.TakenJson, fails=KEEPER, most_bytes=api_exchange.MOST_BODY,
+    ),
+    Route(
+        GET, "/api/exchange/projects", "api_exchange_projects", api_exchange.listed, "projects.read", API, "Projects that are kept",
+        query=api_exchange.WhichProjects, gives=api_exchange.ProjectsJson,
+    ),
+    Route(
+        GET, f"/api/exchange/projects/{ID}", "api_exchange_project", api_exchange.one, "projects.read", API, "Data sets of a project",
+        query=api_exchange.WhichForm, gives=api_exchange.ProjectJson,
     ),
     Route(
         GET, f"/api/draws/{ID}/exchange", "api_exchange_give", api_exchange.give, "draw.read", API, "Data sets of a draw, without names",

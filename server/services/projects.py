@@ -18,8 +18,8 @@ from drawing.errors import Refused
 from drawing.events import project_tag
 from server import exchange
 from server.auth.model import EVERYWHERE, CentreId, Role, Thing
-from server.errors import Stale
 from server.auth.permissions import reaches
+from server.errors import Stale
 from server.keeper.verbs import At, Field
 from server.services import drawing, draws
 from server.services.desk import Caller, Desk, keeper_centre, pass_of
@@ -113,6 +113,7 @@ class Listed:
     name: str
     version: int
     received_at: int
+    sets: Sets
     sections: tuple[Section, ...]
 
     @property
@@ -181,7 +182,14 @@ async def _keep(desk: Desk, centre: CentreId, sets: Sets, new: _New, caller: Cal
             return None
         values = {"name": project["TENDER_PROJECT_NAME"], "newest": new.number, "received_at": now}
         if row is None:
-            first = {"centre": centre, "tag": tag, "title": project["TENDER_PROJECT_CODE"], "kind": "draw", "created_by": by, "created_at": now}
+            first = {
+                "centre": centre,
+                "tag": tag,
+                "title": project["TENDER_PROJECT_CODE"],
+                "kind": "draw",
+                "created_by": by,
+                "created_at": now,
+            }
             owner = await tx.insert("project", {**first, **values}, by or "token")
         else:
             owner = row["id"]
@@ -236,7 +244,11 @@ def _taken_apart(sets: Sets) -> tuple[int, str, bytes]:
     if not contact:
         return asked, content, b""
     # With the number, so that the same person elsewhere is another value to the index by which the keeper finds it again.
-    return asked, content, dumps({name.lower(): text for name, text in {**contact, "NUMBER": project["TENDER_PROJECT_CODE"]}.items()}, text=True)
+    return (
+        asked,
+        content,
+        dumps({name.lower(): text for name, text in {**contact, "NUMBER": project["TENDER_PROJECT_CODE"]}.items()}, text=True),
+    )
 
 
 def _project(sets: Sets) -> Mapping[str, str]:
@@ -263,15 +275,24 @@ async def listed(desk: Desk, caller: Caller, search: str = "", state: str = "") 
         rows = await tx.all("project", where, order=["-received_at", "id"])
         wanted = [row for row in rows if search.casefold() in f"{row['title']}\n{row['name']}".casefold()][:MOST_LISTED]
         of = await _by_project(tx, wanted)
-        found = [Listed(row["id"], str(row["title"]), str(row["name"]), row["newest"], row["received_at"], await _sections(tx, row, *of[row["id"]])) for row in wanted]
+        found = [await _listed(tx, row, *of[row["id"]]) for row in wanted]
     return tuple(each for each in found if state in ("", each.state)), len(rows)
+
+
+async def _listed(tx: Tx, row: Row, version: Row, held: Sequence[Row]) -> Listed:
+    sections = await _sections(tx, row, version, held)
+    return Listed(row["id"], str(row["title"]), str(row["name"]), row["newest"], row["received_at"], sets_of(version), sections)
 
 
 async def _by_project(tx: Tx, rows: Sequence[Row]) -> dict[str, tuple[Row, list[Row]]]:
     """Of each project the newest version and its draws, the oldest first."""
     ids = [row["id"] for row in rows]
     numbers = {(row["id"], row["newest"]) for row in rows}
-    versions = {each["project"]: each for each in await tx.all(TABLE, {"project in": ids}, limit=100_000) if (each["project"], each["number"]) in numbers}
+    versions = {
+        each["project"]: each
+        for each in await tx.all(TABLE, {"project in": ids}, limit=100_000)
+        if (each["project"], each["number"]) in numbers
+    }
     held = await tx.all("draw", {"project in": ids}, order=["created_at", "id"], limit=100_000)
     return {row["id"]: (versions[row["id"]], [each for each in held if each["project"] == row["id"]]) for row in rows}
 
@@ -282,7 +303,10 @@ async def show(desk: Desk, project: str, caller: Caller) -> Project:
     async with desk.store.reading() as tx:
         row = await tx.get("project", project)
         versions = await tx.all(TABLE, project=project, order=["-number"])
-        names = {each["person"]: str(each["name"]) for each in await tx.all("account", {"person in": sorted({str(v["created_by"]) for v in versions})})}
+        names = {
+            each["person"]: str(each["name"])
+            for each in await tx.all("account", {"person in": sorted({str(v["created_by"]) for v in versions})})
+        }
         held = await tx.all("draw", project=project, order=["created_at", "id"])
         sections = await _sections(tx, row, versions[0], held)
     told = tuple(Version(each["number"], each["source"], names.get(each["created_by"], ""), each["received_at"]) for each in versions)
@@ -294,12 +318,6 @@ def sets_of(row: Row) -> dict[str, list[dict[str, str]]]:
     """The data sets of a version, as they may go out: with its number, without whom it is about."""
     sets = exchange.read(str(row["content"]), "json")
     return {**sets, "TENDER_PROJECT": [{**sets["TENDER_PROJECT"][0], "VERSION": str(row["number"])}]}
-
-
-async def sets_given(desk: Desk, project: str, form: str, caller: Caller) -> tuple[Project, str]:
-    """The project, and its data sets as a file."""
-    found = await show(desk, project, caller)
-    return found, exchange.write(found.sets, form)
 
 
 async def _sections(tx: Tx, row: Row, version: Row, held: Sequence[Row]) -> tuple[Section, ...]:
