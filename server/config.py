@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 
 from drawing.errors import Refused
 from drawing.note import COSIGNATURE, MLDSA_COSIGNATURE, VKey
+from server.retention import YEARS
 from server.webhook_address import Reach
 
 FILE_NAME = "lotroom.toml"
@@ -93,6 +94,9 @@ class Settings(BaseSettings):
     centre_en: Text = Field("Public Resource Trading Centre", description="Name of the centre in English")
     complaints: tuple[ComplaintBody, ...] = Field(
         (), max_length=12, description="Bodies that take complaints: zh, en, phone, address_zh, address_en"
+    )
+    retention_years: int = Field(
+        YEARS, ge=YEARS, le=100, description="Years for which the sealed files of a draw are kept before people may have them destroyed"
     )
     insecure_demo: bool = Field(
         default=False, description="Demonstration: plain http on this machine, sample pages, a red banner on every page"

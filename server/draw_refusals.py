@@ -75,6 +75,10 @@ DRAW: Mapping[str, tuple[str, str]] = {
         "{place}: the value of {title} is not right; see docs/exchange.md",
     ),
     "exercise_without_notice": ("演练没有结果公告", "an exercise has no result notice"),
+    "retention_runs": (
+        "保存期限未满，{until} 之前不得销毁",
+        "the files are to be kept until {until}; nothing of them is destroyed before",
+    ),
     "files_destroyed": (
         "本次抽取的密封文件已依法销毁；日志与证明仍在",
         "the sealed files of this draw were destroyed as the law asks; log and proof are still there",

@@ -218,6 +218,9 @@ DRAWS = (
     _may("draw.release_early", "draw_clerk supervisor", CENTRE, STEPPED_UP, "approver", "supervisor", "key_custodian"),  # k + 1
     _may("session.roll_back", "site_host", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("retention.change", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
+    _may("retention.read", "archivist approver supervisor", CENTRE),
+    # Of the sealed files of one draw, once its years are over; the keeper counts both, the complaints and the years.
+    _may("retention.destroy", "archivist approver", CENTRE, STEPPED_UP, "approver archivist", "audit_admin supervisor"),
     _may("hold.lift", "archivist", CENTRE, STEPPED_UP, "approver", "supervisor"),
     _may("complaint.read", "supervisor approver archivist", CENTRE),
     _may(

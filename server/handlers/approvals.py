@@ -21,6 +21,7 @@ from server.services import approvals, epoch
 from server.services.approvals import Card
 from server.services.complaints import LIFT
 from server.services.own_record import CONNECT
+from server.services.retention import DESTROY
 
 OUTCOMES = {
     Outcome.OPEN: (N_("waits"), Tone.PART),
@@ -144,6 +145,9 @@ def title(ask: Ask, card: Card) -> str:
         return ask.language.say(N_("Make a record of the expert library the own one of %(name)s")) % {"name": about["account"]}
     if card.proposal.action == LIFT:
         return ask.language.say(N_("Draw of project %(number)s: a complaint no longer freezes its evidence")) % {"number": about["number"]}
+    if card.proposal.action == DESTROY:
+        text = ask.language.say(N_("Draw of project %(number)s, section %(section)s: destroy its sealed files"))
+        return text % {"number": about["number"], "section": about["section"]}
     if card.proposal.action in TITLES:
         return ask.language.say(TITLES[card.proposal.action]) % {"number": about["number"], "attempt": about["attempt"]}
     if card.proposal.action == "log.new_epoch":
@@ -166,6 +170,9 @@ def _card(ask: Ask, card: Card) -> ApprovalCard:
         facts = ((say(N_("Address")), str(card.about["address"])),)
     if of.action == LIFT:
         facts = ((say(N_("Project")), str(card.about["number"])), (say(N_("Complaint")), str(card.about["reason"])))
+    if of.action == DESTROY:
+        facts = ((say(N_("Project")), str(card.about["number"])), (say(N_("Draw")), str(card.about["draw"])[:8]))
+        facts += ((say(N_("Dry run")), say(N_("Nothing of it counts."))),) if card.about["dry_run"] else ()
     if of.action == CONNECT:
         facts = ((say(N_("Account")), str(card.about["account"])), (say(N_("Expert")), str(card.about["expert"])))
     if of.action in TITLES:

@@ -133,6 +133,7 @@ class LivePage:
     closed: bool
     contributing: bool  # contributors act now: their page is named
     may_stop: bool
+    destroyed_at: int  # of its sealed files
 
 
 @dataclass(frozen=True, slots=True)

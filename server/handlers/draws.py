@@ -208,6 +208,7 @@ def live(ask: Ask, found: DrawPage, form: forms.Form[Any]) -> LivePage:
         closed=state.phase is Phase.CLOSED,
         contributing=coming.code == "contribute",
         may_stop=found.newest and state.phase not in (Phase.NEW, *ENDED) and may(ask, "draw.sign"),
+        destroyed_at=found.row["destroyed_at"] or 0,
     )
 
 

@@ -31,6 +31,7 @@ NAVIGATION: tuple[tuple[str, str], ...] = (
     ("draws", N_("Draws")),
     ("bidders", N_("Bidder lists")),
     ("supervision", N_("Supervision")),
+    ("retention", N_("Retention")),
     ("approvals", N_("Approvals")),
     ("key_list", N_("Key list")),
     ("next_list", N_("Keys that wait")),

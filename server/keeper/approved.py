@@ -17,6 +17,16 @@ def hold_object(draw: str, complaint: str) -> str:
     return f"hold:{draw}:{complaint}"
 
 
+def files_object(draw: str) -> str:
+    """The object of an approval to destroy a draw's sealed files."""
+    return f"files:{draw}"
+
+
+def destroy_digest(draw: str) -> bytes:
+    """What it covers: all of them."""
+    return TH("lotroom/v1/destroy", draw.encode())
+
+
 def own_object(expert: str, person: str) -> str:
     """The object of an approval that makes a record of the library a person's own."""
     return f"own:{expert}:{person}"

@@ -394,7 +394,9 @@ class DrawLift(Ask[Done]):
 
 @dataclass(frozen=True, slots=True)
 class DrawDestroy(Ask[Done]):
-    """The files of a draw that is over are destroyed, keys first. `approved`: the subject of `retention` over `files:<draw>`."""
+    """The files of a draw whose years are over are destroyed, keys first; twice is as good as once. `approved`: the subject of `retention` over
+    `files:<draw>`.
+    """
 
     approved: Annotated[bytes, digest]
     draw: Annotated[str, _draw]

@@ -11,11 +11,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
-from drawing.canonical import TH
 from drawing.draw import ENDED
 from drawing.errors import Refused
 from server.keeper.approvals import approved, use
-from server.keeper.approved import hold_object
+from server.keeper.approved import destroy_digest, files_object, hold_object
 from server.keeper.asking import Done
 from server.keeper.core import Core, leaf
 from server.keeper.draw_verbs import DrawDestroy, DrawHold, DrawLift
@@ -23,18 +22,10 @@ from server.keeper.draws import DESTROYED, MOST_HOLDS, DrawKept, Hold, changing,
 from server.keeper.keys import object_key_id
 from server.keeper.people import grants_of, person_of_pass
 from server.keeper.store import Change
+from server.retention import kept_until
+from server.workdays import local
 
 PARTS = ("files", "secret")  # of a draw's keys
-
-
-def files_object(draw: str) -> str:
-    """What an approval to destroy is about."""
-    return f"files:{draw}"
-
-
-def destroy_digest(draw: str) -> bytes:
-    """What an approval to destroy covers: all files of this draw."""
-    return TH("lotroom/v1/destroy", draw.encode())
 
 
 async def hold(core: Core, ask: DrawHold) -> Done:
@@ -78,12 +69,26 @@ async def lift(core: Core, ask: DrawLift) -> Done:
 
 
 async def destroy(core: Core, ask: DrawDestroy) -> Done:
-    """Raises Refused: draw_on_hold while a complaint holds it, draw_not_over before its end, not_approved, subject_differs, approval_used."""
+    """Of one that was destroyed already what is left lying about is removed.
+
+    Raises Refused: draw_on_hold while a complaint holds it, draw_not_over while its project has a draw that runs, retention_runs before the years are
+    over, not_approved, subject_differs, approval_used.
+    """
     about = files_object(ask.draw)
-    there = (await draw_kept(core, ask.draw)).value
+    try:
+        there = (await draw_kept(core, ask.draw)).value
+    except Refused as refused:
+        if refused.code != "files_destroyed":
+            raise
+        await asyncio.to_thread(_remove, core, ask.draw)
+        return Done()
     _check_free(there)
-    if (await standing(core, ask.draw)).draw.phase not in ENDED:
+    state = (await standing(core, ask.draw)).project.draw
+    if state.phase not in ENDED:
         raise Refused("draw_not_over", "draw")
+    until = kept_until(state.last_at, dry_run=there.dry_run)
+    if core.clock() < until:
+        raise Refused("retention_runs", "draw", until=local(until).date().isoformat())
     used = await _used_up(core, ask.approved, "retention", about, destroy_digest(ask.draw), there.centre)
     keys = [object_key_id(f"draw-{part}:{ask.draw}") for part in PARTS]
     told = leaf("draw_files_destroyed", core.clock(), draw=ask.draw, subject=ask.approved.hex())

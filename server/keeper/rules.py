@@ -63,7 +63,7 @@ APPROVALS: Mapping[str, tuple[frozenset[str], ...]] = {
     "reset_totp": (_SECURITY, _OTHER_ADMIN),
     "reset_totp_expert": (frozenset({"site_host"}), _WATCHES),
     "resume": (_SECURITY, _OTHER_ADMIN),
-    "retention": (frozenset({"archivist"}), frozenset({"audit_admin"})),
+    "retention": (frozenset({"approver", "archivist"}), frozenset({"audit_admin", "supervisor"})),
     "revoke": (_SECURITY,),
     "roll_back": (frozenset({"system_admin"}), frozenset({"audit_admin"})),
     "rotate": (_SECURITY, frozenset({"key_custodian", "system_admin"})),

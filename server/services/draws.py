@@ -260,6 +260,7 @@ def _mark(found: DrawPage) -> str:
         f"{found.replies.answered} {found.replies.until}" if found.replies else "",
         *(f"{each.type} {len(each.event.sigs)} {each.asked.state} {each.asked.given} {each.event.head.seq}" for each in found.drafts),
         str(found.newest),
+        str(found.row["destroyed_at"]),
         found.fault,
     ]
     return sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -18,7 +18,7 @@ from server.auth.logins import Kind
 from server.auth.model import AccountId, CentreId, Grant, PersonId, Role
 from server.auth.people import Account, AccountState, Change
 from server.keeper import rules as keeper
-from server.services import complaints, draw_approvals, imports, key_list, own_record, replies, tokens, webhooks
+from server.services import complaints, draw_approvals, imports, key_list, own_record, replies, retention, tokens, webhooks
 from server.services.desk import Desk, keeper_centre
 from server.storage import accounts, oidc, service_tokens
 from server.storage import proposals as stored
@@ -311,12 +311,25 @@ async def _lifted(tx: Tx, found: Matter, by: PersonId) -> None:
     await complaints.lifted(tx, found.thing, found.proposal.id, by)
 
 
+async def _destroying(tx: Tx, thing: str, about: Mapping[str, Any]) -> Now:
+    return await retention.destroy_subject(tx, thing, about) or NOTHING, None
+
+
+async def _destroy(desk: Desk, found: Matter) -> None:
+    await retention.destroy(desk, found.thing, found.subject.id)
+
+
+async def _destroyed(tx: Tx, found: Matter, by: PersonId) -> None:
+    await retention.destroyed(tx, found.thing, found.proposal.id, by)
+
+
 MATTERS: Mapping[str, Way] = {
     "account.enrol_passkey": Way("enrol", _letting_in, _let_in),
     "account.enrol_passkey_of_security": Way("enrol_security", _letting_in, _let_in),
     NEW_EPOCH: Way("new_epoch", _epoch, _begun),
     "draw.answer": Way("answer", _answering, _enter),
     complaints.LIFT: Way("lift", _lifting, _lifted, first=_lift),
+    retention.DESTROY: Way("retention", _destroying, _destroyed, first=_destroy),
     own_record.CONNECT: Way("connect", _connecting, _connected, first=_connect),
     "keys.list": Way("key_list", _listing, _publish, first=_trust),
     "people.bind_identity": Way("bind", _binding, _bind),

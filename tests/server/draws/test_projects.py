@@ -31,7 +31,13 @@ PERSON, ADDRESS = "负责人金丝雀", "金丝雀路七号"
 
 
 def sets(number, *, version="", person=PERSON, name="道路改造", sections=("1", "2")):
-    project = {"TENDER_PROJECT_CODE": number, "TENDER_PROJECT_NAME": name, "TENDER_PROJECT_TYPE": "A", "BUDGET": "48000000", "REGIME": "ZTB"}
+    project = {
+        "TENDER_PROJECT_CODE": number,
+        "TENDER_PROJECT_NAME": name,
+        "TENDER_PROJECT_TYPE": "A",
+        "BUDGET": "48000000",
+        "REGIME": "ZTB",
+    }
     contact = {"RESPONSIBLE_PERSON": person, "ADDRESS": ADDRESS} if person else {}
     return {
         "TENDER_PROJECT": [{**project, **contact, **({"VERSION": version} if version else {})}],
@@ -144,7 +150,15 @@ def test_another_version_by_hand_keeps_what_is_left_empty_of_the_sealed_part(sit
     clerk = site.voter(CLERK)
     text = clerk.open(f"/projects/{made.id}/change").text
     assert PERSON not in text and NAME in text
-    fields = (("version", "2"), ("name", "新名称"), ("regime", "ZTB"), ("kind", "A"), ("address", "新地址"), ("section_code", "1"), ("section_name", ""))
+    fields = (
+        ("version", "2"),
+        ("name", "新名称"),
+        ("regime", "ZTB"),
+        ("kind", "A"),
+        ("address", "新地址"),
+        ("section_code", "1"),
+        ("section_name", ""),
+    )
     assert clerk.post(f"/projects/{made.id}/change", (*fields, ("go", "save"))).status == 303
     again = clerk.post(f"/projects/{made.id}/change", (*((n, "别的" if n == "name" else v) for n, v in fields), ("go", "save")))
     assert again.status == 422 and "第 2 版" in problem(again) and "第 3 版" in problem(again)
@@ -220,7 +234,11 @@ def test_states_follow_the_draws_and_a_running_draw_does_not_change_with_the_pro
     assert [each.older for each in found.sections[0].draws] == [True]
     assert "先于最新版本" in site.voter(CLERK).open(f"/projects/{made.id}").text
     hall = site.hall
-    site.run(hall.sign_draft("committed", "commit", hall.supervisors[0], approvers=(caller(site, APPROVER).person, caller(site, SUPERVISOR).person)))
+    site.run(
+        hall.sign_draft(
+            "committed", "commit", hall.supervisors[0], approvers=(caller(site, APPROVER).person, caller(site, SUPERVISOR).person)
+        )
+    )
     assert state(site, made.id)[0] is State.BEGUN
     site.run(hall.contribute())
     assert state(site, made.id)[0] is State.DRAWN
@@ -267,7 +285,9 @@ def test_programs_list_and_read_projects_as_data_sets_that_can_be_read_again(sit
     assert (status, [each["id"] for each in many["projects"]]) == (200, [got["id"]])
     assert exchange.read(many["text"], form)["BID_SECTION"] == sets(number)["BID_SECTION"]
     assert PERSON not in json.dumps((one, many), ensure_ascii=False)
-    status, told = call(site, "POST", "/api/exchange/projects", sender, {**body, "text": exchange.write(sets(number, version="2", name="x"), form)})
+    status, told = call(
+        site, "POST", "/api/exchange/projects", sender, {**body, "text": exchange.write(sets(number, version="2", name="x"), form)}
+    )
     assert (status, told["faults"][0]["code"]) == (422, "project_version_differs")
     assert call(site, "GET", f"/api/exchange/projects/{got['id']}", sender)[0] == 403
     assert call(site, "GET", f"/api/exchange/projects/{'0' * 32}", reader)[0] == 404
