@@ -102,7 +102,7 @@ async def matter_of(tx: Tx, proposal: Proposal, now: int) -> Matter:
         return Matter(proposal, about, proposal.subject)
     if proposal.action == NEW_EPOCH and (await tx.head()).origin == str(about["object"]).partition("/")[2]:
         return Matter(proposal, about, proposal.subject)  # the keeper has begun it, and the vote that completed it is not written yet
-    subject, grants = await kind.now(tx, str(about["object"]).partition("/")[2], {**about, "now": now})
+    subject, grants = await kind.now(tx, str(about["object"]).partition("/")[2], {**about, "asked_at": proposal.asked_at, "now": now})
     return Matter(proposal, about, subject, grants)
 
 

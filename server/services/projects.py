@@ -344,7 +344,7 @@ def _state(draw: Draw) -> State:
         return State.RECEIVED
     if draw.phase is Phase.CLOSED:
         return State.CLOSED
-    return State.DRAWN if draw.slots else State.BEGUN
+    return State.DRAWN if draw.seed else State.BEGUN  # with the first lots
 
 
 async def _thing(desk: Desk, project: str) -> Thing:

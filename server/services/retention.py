@@ -152,7 +152,13 @@ async def ask(desk: Desk, draw: str, why: str, years: int, caller: Caller) -> st
 
 
 async def _asked(tx: Tx, draw: str, now: int) -> bool:
-    return await tx.count("approval", {"expires_at >": now}, action=DESTROY, digest=destroy_digest(draw), state="open") > 0
+    rows = await tx.all("approval", {"expires_at >": now}, action=DESTROY, digest=destroy_digest(draw), state="open")
+    return any([not await _complained(tx, draw, row["asked_at"]) for row in rows])
+
+
+async def _complained(tx: Tx, draw: str, since: int) -> bool:
+    """Whether a complaint came since then, lifted or not: whoever approved before did not know of it."""
+    return await tx.count("complaint", {"filed_at >=": since}, draw=draw) > 0
 
 
 async def _check(tx: Tx, row: Row, now: int, years: int = YEARS) -> None:
@@ -174,14 +180,14 @@ async def _check(tx: Tx, row: Row, now: int, years: int = YEARS) -> None:
 
 
 async def destroy_subject(tx: Tx, thing: str, about: Mapping[str, Any]) -> bytes | None:
-    """What an approval covers; None where a complaint came meanwhile, another draw of the project runs, or nothing is left to destroy."""
+    """What an approval covers; None where a complaint came since, another draw of the project runs, or nothing is left to destroy."""
     draw = thing.partition(":")[2]
     row = await tx.get("draw", draw)
     try:
         await _check(tx, row, about["now"])
     except Refused:
         return None
-    return destroy_digest(draw)
+    return None if await _complained(tx, draw, about["asked_at"]) else destroy_digest(draw)
 
 
 async def destroy(desk: Desk, thing: str, subject: bytes) -> None:
