@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from drawing.errors import Refused
+from server import exchange
 from server.auth.approvals import Proposal, ProposalId
 from server.auth.logins import Kind
 from server.auth.model import CentreId, Grant, PersonId, Role
@@ -25,7 +26,7 @@ from server.handlers.ask import Kind as RouteKind
 from server.handlers.ask import csrf_token
 from server.handlers.routes import DESK, ID, PROGRAMS
 from server.services import account as own_account
-from server.services import approvals, people, tokens
+from server.services import approvals, people, projects, retention, tokens
 from server.services.desk import Caller
 from server.services.sign_in import who
 from server.storage import accounts
@@ -73,7 +74,36 @@ def world(site):
             now + 86_000,
         )
         await stored.add(tx, made, f"person/{there.person}", CANARY, {"account": CANARY})
-        return [there.person, there.id, passkey, made.id]
+        project = {
+            "centre": OTHER,
+            "tag": bytes(31) + b"f",
+            "title": CANARY,
+            "name": CANARY,
+            "newest": 1,
+            "received_at": now,
+            "created_at": now,
+        }
+        kept = await tx.insert("project", project, "test")
+        sets = {"TENDER_PROJECT": [{"TENDER_PROJECT_CODE": CANARY, "TENDER_PROJECT_NAME": CANARY}]}
+        version = {"project": kept, "number": 1, "source": "api", "content": exchange.write(sets, "json"), "contact": 0, "received_at": now}
+        draw = {
+            "centre": OTHER,
+            "project": kept,
+            "section": "1",
+            "regime": "ZTB",
+            "dry_run": 1,
+            "request_digest": bytes(32),
+            "evaluation_at": now,
+        }
+        return [
+            there.person,
+            there.id,
+            passkey,
+            made.id,
+            kept,
+            await tx.insert("project_version", version, "test"),
+            await tx.insert("draw", {**draw, "created_at": now}, "test"),
+        ]
 
     ids = site.run(site.store.write(fill, now))
     enter(site, CANARY, "code again")
@@ -103,6 +133,10 @@ CALLS = {
     "people.end_logins": people.end_logins,
     "people.name_of": lambda desk, one, caller: people.name_of(desk, one, "r", caller),
     "people.ask_for_role": lambda desk, one, caller: people.ask_for_role(desk, one, Role.EXPERT, "r", caller),
+    "projects.begun": lambda desk, one, caller: projects.begun(desk, one, "1", caller),
+    "projects.contact": lambda desk, one, caller: projects.contact(desk, one, "r", caller),
+    "projects.show": projects.show,
+    "retention.ask": lambda desk, one, caller: retention.ask(desk, one, "r", 15, caller),
     "tokens.revoke": tokens.revoke,
 }
 
