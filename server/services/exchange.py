@@ -92,10 +92,8 @@ async def waiting(desk: Desk, caller: Caller) -> list[Waiting]:
     async with desk.store.reading() as tx:
         for row in await tx.all("project_section", order=["-received_at", "section"], limit=MOST_WAITING):
             project = await tx.get("project", row["project"])
-            if (
-                centres & {project["centre"], EVERYWHERE}
-                and await tx.one("draw", project=row["project"], section=row["section"], dry_run=0) is None
-            ):
+            drawn = await tx.count("draw", project=row["project"], section=row["section"], dry_run=0)
+            if not drawn and centres & {project["centre"], EVERYWHERE}:
                 name = str(tomllib.loads(row["request"])["project"]["name"])
                 found.append(Waiting(row["id"], str(project["title"]), name, row["section"], row["received_at"]))
     return found
