@@ -19,7 +19,7 @@ demo: setup
 
 test: setup
 	tools/system_packages.sh
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 test-long: setup
 	tools/system_packages.sh
