@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,26 +11,14 @@ from pydantic import Field, StringConstraints
 
 from server.handlers import forms
 from server.handlers.ask import Ask
+from server.handlers.audit_words import CHANGES, EVENTS, TABLES
 from server.handlers.i18n import N_
 from server.handlers.render import page
 from server.handlers.views import AuditPage, AuditRow, Badge, Tone
 from server.services import audit
+from server.storage.journal import Entry
 from server.workdays import SHANGHAI
 
-TABLES: Mapping[str, str] = {
-    "account": N_("Account"),
-    "approval": N_("Request for approval"),
-    "approval_vote": N_("Vote"),
-    "centre": N_("Centre"),
-    "draw": N_("Draws"),
-    "expert": N_("Expert"),
-    "library_import": N_("Import"),
-    "passkey": N_("Passkey"),
-    "person": N_("Person"),
-    "recovery_code": N_("Recovery code"),
-    "role_grant": N_("Role"),
-    "setting": N_("Setting"),
-}
 Day = Annotated[str, StringConstraints(pattern=r"^(20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
 
 
@@ -80,7 +67,7 @@ async def _shown(ask: Ask, verified: Badge | None) -> aioweb.Response:
         AuditRow(
             each.index,
             each.at,
-            " · ".join(text for text in (say(TABLES.get(each.table, "")) or each.table, each.what) if text),
+            _action(ask, each),
             names.get(each.thing, each.thing[:12] or "–"),
             each.thing,
             names.get(each.by, each.by[:12] or "–"),
@@ -95,6 +82,16 @@ async def _shown(ask: Ask, verified: Badge | None) -> aioweb.Response:
     actions = (("", say(N_("all"))), *((table, say(label)) for table, label in TABLES.items()))
     view = AuditPage(form, actions, rows, found.size, newest, verified, earlier, later)
     return page(ask, "audit.html", view, 422 if form.value is None else 200)
+
+
+def _action(ask: Ask, entry: Entry) -> str:
+    """What happened; a word that we do not know is shown as it stands in the log."""
+    say = ask.language.say
+    if entry.table and not entry.form:
+        what = CHANGES.get(entry.what, entry.what)
+    else:
+        what = EVENTS.get((entry.form, entry.what), entry.what)
+    return " · ".join(say(text) for text in (TABLES.get(entry.table, entry.table), what) if text)
 
 
 def start_of(day: str) -> int:

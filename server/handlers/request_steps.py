@@ -85,7 +85,7 @@ STEPS: tuple[StepOf, ...] = (
             Field(
                 "procedure", "project", "procedure", "choice", N_("Procedure"),
                 choices=(
-                    ("open", N_("Open")), ("invited", N_("By invitation")), ("prequalification", N_("Prequalification")),
+                    ("open", N_("Open tendering")), ("invited", N_("By invitation")), ("prequalification", N_("Prequalification")),
                     ("negotiation", N_("Competitive negotiation")), ("inquiry", N_("Inquiry of prices")), ("consultation", N_("Competitive consultation")),
                 ),
             ),

@@ -18,10 +18,11 @@ LOOKED_AT_FOR_ONE = 400_000  # where one thing is asked about: most leaves are p
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One leaf: `what` it says happened, about which `thing` (an id), by whom. `digest` is of the leaf."""
+    """One leaf: `what` it says happened, about which `thing` (an id), by whom. `form`: of whose words `what` is, such as draw/v1. `digest` is of the leaf."""
 
     index: int
     at: int
+    form: str
     what: str
     table: str
     thing: str
@@ -82,6 +83,7 @@ def _entry(index: int, leaf: bytes) -> Entry:
     return Entry(
         index,
         at if isinstance(at, int) else 0,
+        str(get("v") or ""),
         str(get("why") or get("event") or get("type") or ""),
         str(get("table") or ("draw" if get("project") else "")),
         str(thing),

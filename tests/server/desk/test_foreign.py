@@ -108,7 +108,7 @@ CALLS = {
 
 
 def test_a_foreign_id_gives_no_foreign_byte_in_process(site, world):
-    number = counts("foreign-id calls of use cases", 3_000, 500_000)
+    number = counts("foreign-id calls of use cases, each database", 3_000, 250_000)
     chance = random.Random(7)
 
     async def all_of_them():
@@ -134,7 +134,7 @@ def test_a_foreign_id_gives_no_foreign_byte_in_process(site, world):
 
 
 def test_a_foreign_id_gives_no_foreign_byte_over_http(site, world):
-    number = counts("foreign-id calls over HTTP", 2_000, 500_000)
+    number = counts("foreign-id calls over HTTP, each database", 2_000, 250_000)
     chance = random.Random(11)
     routes = [route for route in (*DESK, *PROGRAMS) if "{id:" in route.path]
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
