@@ -66,8 +66,9 @@ def measure(folder: Path) -> list[Row]:
 def _rows(when: str, supervisor: int, floor: float) -> list[Row]:
     time.sleep(SETTLE_SECONDS)
     pids = {"supervisor": supervisor}
-    for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text("ascii").split():
-        pids[Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[3].decode()] = int(pid)
+    for each in _children(supervisor):
+        for pid in (each, *_children(each)):
+            pids[Path(f"/proc/{pid}/comm").read_text("ascii").strip().removeprefix("lotroom-")] = pid
     found = {name: pss(pid) for name, pid in pids.items()}
     rows: list[Row] = [
         {"what": f"{when}: {name}", "pss_mib": round(value, 1), "floor_mib": round(floor, 1)} for name, value in found.items()
@@ -79,6 +80,10 @@ def _rows(when: str, supervisor: int, floor: float) -> list[Row]:
         "aim_mib": AIM_MIB,
     }
     return [*rows, total]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
 def _bare() -> float:

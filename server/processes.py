@@ -1,9 +1,10 @@
-"""One process of the service by its role: `python -m server.processes web|keeper|courier|gateway|prepare [--parent PID]`.
+"""One process of the service by its role: `python -m server.processes web|keeper|courier|gateway|prepare|nursery [--parent PID]`.
 
     prepare   folders, settings and tables are as they must be, or the reason is said and the exit code is not 0; witnesses are asked
     web       pages          keeper   keys          courier   jobs          gateway   telephones of a demonstration
+    nursery   a process that forks the roles named after it when it is told to (server.nursery)
 
-Says `ready` on standard output once, then `alive`, and the same to systemd where it asked. With --parent it ends with that process, whatever ends that.
+Says `<role> ready` on standard output once, then `<role> alive`, and the same to systemd where it asked. With --parent it ends with that process, whatever ends that.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -27,6 +27,7 @@ from server.adapters.clock import SystemClock
 from server.config import Settings, load
 from server.errors import NotReady
 from server.logs import LOG, configure
+from server.nursery import be_called, end_with, give_back, nurse, say
 from server.places import database_of, keeper_database_of, places_of
 from server.refusals import text_of
 from server.storage.frozen import first_name
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from server.storage.store import Store
     from server.witness.courier import Cosigner
 
-_PR_SET_PDEATHSIG = 1
 ALIVE_SECONDS = 2.0
 Run = Callable[[Settings, asyncio.Event, Callable[[], None]], Awaitable[None]]
 
@@ -220,27 +220,7 @@ async def gateway(settings: Settings, stop: asyncio.Event, ready: Callable[[], N
 ROLES: Mapping[str, Run] = {"web": web, "keeper": keeper, "courier": courier, "gateway": gateway}
 
 
-def end_with(parent: int) -> None:
-    """The kernel kills this process when its parent ends; one that is gone already is noticed here."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        raise SystemExit(1)
-
-
-def give_back() -> None:
-    """To the system: the memory that starting up took for a while. A C library that keeps it keeps it."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def say(line: str) -> None:
-    """To the supervisor, if it still reads."""
-    with contextlib.suppress(OSError, ValueError):
-        print(line, flush=True)
-
-
-async def until_told(run: Run, settings: Settings) -> None:
+async def until_told(role: str, run: Run, settings: Settings) -> None:
     """Run a role until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -250,13 +230,13 @@ async def until_told(run: Run, settings: Settings) -> None:
     async def alive() -> None:
         while True:
             await asyncio.sleep(ALIVE_SECONDS)
-            say("alive")
+            say(f"{role} alive")
             notify("WATCHDOG=1")
 
     telling: list[asyncio.Task[None]] = []
 
     def ready() -> None:
-        say("ready")
+        say(f"{role} ready")
         notify("READY=1")
         telling.append(asyncio.create_task(alive()))
         gc.collect()
@@ -274,27 +254,36 @@ async def until_told(run: Run, settings: Settings) -> None:
 def main(arguments: list[str] | None = None, roles: Mapping[str, Run] = ROLES) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="lotroom-process")
-    parser.add_argument("role", choices=[*roles, "prepare"])
+    parser.add_argument("role", choices=[*roles, "prepare", "nursery"])
+    parser.add_argument("forked", nargs="*")
     parser.add_argument("--parent", type=int)
     given = parser.parse_args(arguments)
     if given.parent is not None:
         end_with(given.parent)
+    if given.role == "nursery":
+        return nurse(given.forked, lambda role: run_role(role, roles))
+    return run_role(given.role, roles)
+
+
+def run_role(role: str, roles: Mapping[str, Run]) -> int:
+    """Until it is told to end. The exit code: 1 where it cannot run, and what is to be done was said."""
+    be_called(role)
     gc.disable()  # until it is ready: what starting makes is for good
     try:
         settings = load(os.environ, Path.cwd())
         configure(settings.log_level)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-        if given.role == "prepare":
+        if role == "prepare":
             asyncio.run(prepare(settings))
         else:
-            asyncio.run(until_told(roles[given.role], settings))
+            asyncio.run(until_told(role, roles[role], settings))
     except Refused as wrong:
         lang = os.environ.get("LOTROOM_LANG", "zh")
-        print(f"lotroom {given.role}: {wrong.place}: {text_of(wrong.code, wrong.params, lang)}", file=sys.stderr)
+        print(f"lotroom {role}: {wrong.place}: {text_of(wrong.code, wrong.params, lang)}", file=sys.stderr)
         return 1
     except NotReady as wrong:
-        print(f"lotroom {given.role}: {wrong.params.get('part', '')} {wrong.params.get('why', '')}", file=sys.stderr)
+        print(f"lotroom {role}: {wrong.params.get('part', '')} {wrong.params.get('why', '')}", file=sys.stderr)
         return 1
     return 0
 

@@ -39,7 +39,7 @@ from server.ports import Clock
 from server.services.desk import furnished
 from server.setting_up import set_up
 from server.storage.store import Store
-from server.supervisor import MODULE, ROLES, Supervisor
+from server.supervisor import ROLES, Supervisor
 from server.texts import ROLE_NAMES, tell
 from server.walkthrough import walk
 
@@ -179,7 +179,7 @@ async def _until(task: asyncio.Task[T], told: asyncio.Event) -> T:
 @asynccontextmanager
 async def _processes(demo: Demo, log: int, roles: tuple[str, ...], told: asyncio.Event) -> AsyncIterator[None]:
     """The service's processes, ready. Raises Refused("demo_not_started") with the end of their log, Told."""
-    supervisor = Supervisor({role: (sys.executable, "-m", MODULE, role) for role in roles}, log)
+    supervisor = Supervisor(roles, errors=log)
     running = asyncio.create_task(supervisor.run())
     try:
         ready = asyncio.create_task(asyncio.wait_for(supervisor.all_ready.wait(), READY_SECONDS))

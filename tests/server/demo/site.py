@@ -129,7 +129,7 @@ class Serving(Site):
         end = time.monotonic() + 60
         while time.monotonic() < end:
             with contextlib.suppress(OSError):
-                if self.ask("GET", "/health/live").status == 200:
+                if self.ask("GET", "/health/ready").status == 200:
                     return self
             time.sleep(0.1)
         raise AssertionError((self.folder / "serve.log").read_text()[-3000:])

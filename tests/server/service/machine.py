@@ -32,13 +32,20 @@ from server.supervisor import ROLES
 LONG = os.environ.get("LONG") == "1"
 RECOVERY_SECONDS = 5.0 if LONG else 15.0  # on a machine that is shared: the long run holds the promise
 SUPERVISE = """
-import asyncio, sys
+import asyncio
 from server.logs import configure
 from server.supervisor import supervise
 configure("info")
-asyncio.run(supervise({role: (sys.executable, "-m", "tests.server.service.run", role) for role in ("keeper", "courier", "web")}))
+asyncio.run(supervise("tests.server.service.run"))
 """
 PROBLEM = re.compile(r'class="problem-code">.*?<code>(\w+)</code>', re.DOTALL)
+
+
+def children(pid):
+    """Process ids; none of a process that is gone."""
+    with suppress(OSError):
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def free_port():
@@ -130,13 +137,14 @@ class Service:
             connection.close()
 
     def pids(self):
-        """Role -> process id, of this supervisor's children."""
+        """Role -> process id, of this supervisor's processes and of those that its nursery forked."""
         found = {}
-        for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            with suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if len(words) > 3 and (role := words[3].decode()) in ROLES:  # between fork and exec it has the words of its parent
-                    found[role] = int(pid)
+        for each in children(self.process.pid):
+            for pid in (each, *children(each)):
+                with suppress(OSError):
+                    role = Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("lotroom-")
+                    if role in ROLES:  # just after the fork it has the name of its parent
+                        found[role] = pid
         return found
 
     def ready(self):

@@ -2,18 +2,34 @@
 
 import http.client
 import json
+import os
+import signal
 from pathlib import Path
 
-from tests.server.service.machine import Service, running
+from tests.server.service.machine import Service, children, running
 
 
 def test_a_killed_supervisor_leaves_nothing_behind(tmp_path, base):
     with running(tmp_path / "d", base) as service:
-        children = service.pids()
-        assert set(children) == {"web", "keeper", "courier"}
+        pids = service.pids()
+        assert set(pids) == {"web", "keeper", "courier"}
         service.process.kill()
         service.process.wait()
-        service.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children.values()), 5)
+        service.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), 5)
+
+
+def test_a_killed_nursery_takes_its_own_with_it_and_they_come_back(tmp_path, base):
+    with running(tmp_path / "d", base) as service:
+        before = service.pids()
+        (nursery,) = [each for each in children(service.process.pid) if each != before["keeper"]]
+        assert set(children(nursery)) == {before["web"], before["courier"]}  # never the keeper: it would share their layout of memory
+        os.kill(nursery, signal.SIGKILL)
+        gone = {before["web"], before["courier"]}
+        service.until(lambda: len(now := service.pids()) == 3 and not gone & set(now.values()), 20)
+        service.until(service.ready, 20)
+        assert service.pids()["keeper"] == before["keeper"]
+        service.stop()
+        assert service.process.returncode == 0
 
 
 def pss(pid):
@@ -23,13 +39,16 @@ def pss(pid):
 
 def test_it_stops_in_five_seconds_with_streams_open_and_its_log_is_served(tmp_path, base):
     with running(tmp_path / "d", base, real=True) as service:
-        status, note = service.get("/checkpoint")
-        assert (status, note.splitlines()[0]) == (200, "localhost/log")
+        service.until(lambda: service.get("/checkpoint")[0] == 200, 10)
+        note = service.get("/checkpoint")[1]
+        assert note.splitlines()[0] == "localhost/log"
         assert service.get(f"/tile/entries/000.p/{note.splitlines()[1]}")[0] == 200
         assert service.get("/tile/0/001")[0] == 404
         status, text = service.get("/api/status")
         assert status == 200 and {each["health"] for each in json.loads(text)["parts"]} == {"good"}
-        idle = {role: pss(pid) for role, pid in {"supervisor": service.process.pid, **service.pids()}.items()}
+        roles = {pid: role for role, pid in service.pids().items()}
+        processes = {service.process.pid: "supervisor", **dict.fromkeys(children(service.process.pid), "nursery"), **roles}
+        idle = {role: pss(pid) for pid, role in processes.items()}
         streams = []
         for _ in range(20):
             stream = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
