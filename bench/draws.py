@@ -30,6 +30,7 @@ from server.app import own_web
 from server.auth.model import Role
 from server.auth.passwords import Cost, Hasher
 from server.demo.gateway import DemoGateway, serving
+from server.errors import Stale
 from server.keeper.draw_verbs import AskDrawState
 from server.library.demo import make_library
 from server.services import draws, imports
@@ -207,7 +208,7 @@ async def answered(people: int, wanted: int, folder: Path) -> dict[str, Any]:
         async def replaced(each: Bench) -> None:
             while not await each.there(Notified, 2):
                 left = [key for key in each.contributors if not await each.there(RoundContributed, key=key.name)]
-                with contextlib.suppress(Refused):  # not asked yet, or somebody was faster
+                with contextlib.suppress(Refused, Stale):  # not asked yet, or somebody was faster
                     await each.contribute_to_round(left)
                 await asyncio.sleep(0.5)
 

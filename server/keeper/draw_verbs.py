@@ -179,8 +179,11 @@ class DrawReply(Ask["Replied"]):
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """Whether it counts: the first answer stays, but whoever accepted may leave as long as the request lets them. `state` is the one that counts."""
+    """Whether it counts: the first answer stays, but whoever accepted may leave as long as the request lets them. `state` is the one that counts.
+    `everybody`: with it everybody has answered who was asked.
+    """
 
+    everybody: Annotated[bool, flag]
     first: Annotated[bool, flag]
     state: Annotated[str, choice("accepted", "left")]
 

@@ -178,23 +178,29 @@ async def reply(core: Core, ask: DrawReply) -> Replied:
     if now >= until:
         raise Refused("reply_too_late", "reply", until=until)
     await core.vault.write([core.vault.put_state(name, made, NEW)])
-    return Replied(True, ask.state)
+    return Replied(await _everybody_answered(core, stands), True, ask.state)
 
 
 async def _again(core: Core, ask: DrawReply, stands: Standing, state: str, made: ReplyKept) -> Replied:
     """The first answer stays. Only whoever accepted, and is in the log with it, may leave: once, by their own word as long as the request lets them."""
     seat = seat_of(stands.draw, ask.slot, ask.occupant)
     if ask.state != "left" or state != "accepted" or seat is None:
-        return Replied(False, state)
+        return Replied(False, False, state)
     name = _name(ask.draw, *seat, "leave")
     left = await core.vault.state(ReplyKept, name, _NONE)
     if left.version != NEW:
-        return Replied(False, "left")
+        return Replied(False, False, "left")
     until = _leave_until(stands)
     if ask.token and made.at >= until:
         raise Refused("leave_too_late", "reply", until=until)
     await core.vault.write([core.vault.put_state(name, made, NEW)])
-    return Replied(True, "left")
+    return Replied(await _everybody_answered(core, stands), True, "left")
+
+
+async def _everybody_answered(core: Core, stands: Standing) -> bool:
+    """Whether nobody is left of whom the window's end would have to be waited for."""
+    names = [(_name(stands.id, *place),) for place in waiting_slots(stands.draw)]
+    return not names or None not in await core.vault.rows("state", names)
 
 
 def _leave_until(stands: Standing) -> int:

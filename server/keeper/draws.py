@@ -14,6 +14,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,7 +119,12 @@ async def trusted(core: Core) -> KeyChain:
     kept = await core.vault.state(TrustedKeys, "key-list", TrustedKeys(""))
     if kept.version == NEW:
         raise Refused("no_key_list", "keys")
-    return parse_keys(kept.value.file.encode())
+    return _chain(kept.value.file)
+
+
+@lru_cache(4)
+def _chain(file: str) -> KeyChain:
+    return parse_keys(file.encode())
 
 
 # The state of a draw --------------------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from drawing.errors import Refused
 from server.auth import approvals
 from server.auth.approvals import ProposalId
 from server.auth.model import Thing
-from server.keeper.draw_verbs import AskReplies, DrawLink, DrawReply, LinkState, Replied
+from server.keeper.draw_verbs import DrawLink, DrawReply, LinkState, Replied
 from server.services import drawing, draws, notices
 from server.services.desk import Caller, Desk
 from server.storage import proposals as stored
@@ -58,9 +58,8 @@ async def reply(desk: Desk, token: str, state: str, reason: str, now: int, throu
     said = await desk.keeper.ask(DrawReply(None, draw, row["occupant"], reason, row["slot"], state, through, token))
     # If we crash here the answer is kept, and the window's end brings it into the log.
     if said.first:
-        found = await desk.keeper.ask(AskReplies(draw))
-        later = found.notified == found.answered  # everybody has answered, or somebody leaves after all
-        await desk.store.write(lambda tx: _heard(tx, draw, f"{row['slot']} {row['occupant']} {state}", now, goes_on=later), now)
+        answer = f"{row['slot']} {row['occupant']} {state}"
+        await desk.store.write(lambda tx: _heard(tx, draw, answer, now, goes_on=said.everybody), now)
     return said
 
 
