@@ -7,6 +7,7 @@ our name and none is sent again later. Nothing of a message is in what these fun
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import smtplib
 import ssl
@@ -113,30 +114,36 @@ class Mail:
             server = self._connected()
         except (OSError, smtplib.SMTPException):
             return Sent(Outcome.LATER, "mail_down")
+        try:
+            return self._handed(server, message.to, made.as_bytes())
+        finally:
+            with contextlib.suppress(OSError, smtplib.SMTPException):  # what it has it has
+                server.quit()
+
+    def _handed(self, server: smtplib.SMTP, to: str, content: bytes) -> Sent:
         begun = False
         try:
-            with server:
-                if self.security == "starttls":
-                    server.starttls(context=ssl.create_default_context())
-                if self.user:
-                    server.login(self.user, self.password)
-                server.mail(self.sender)
-                code, _ = server.rcpt(message.to)
-                if code >= 500:
-                    return Sent(Outcome.REFUSED, "bad_address")
-                if code >= 400:
-                    return Sent(Outcome.LATER, "mail_busy")
-                begun = True
-                code, _ = server.data(made.as_bytes())
+            if self.security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            server.ehlo_or_helo_if_needed()
+            if self.user:
+                server.login(self.user, self.password)
+            if server.mail(self.sender)[0] >= 400:
+                return Sent(Outcome.LATER, "mail_refused", 30)  # of us, not of this message: somebody mends it
+            code, _ = server.rcpt(to)
+            if code >= 400:
+                return Sent(Outcome.REFUSED, "bad_address") if code >= 500 else Sent(Outcome.LATER, "mail_busy")
+            begun = True
+            code, _ = server.data(content)
         except smtplib.SMTPResponseException as said:
-            if begun and said.smtp_code < 500:
-                return Sent(Outcome.LATER, "mail_busy")
-            return Sent(Outcome.REFUSED if begun else Outcome.LATER, "mail_refused", 30)
+            if not begun:
+                return Sent(Outcome.LATER, "mail_refused", 30)
+            code = said.smtp_code
         except (OSError, smtplib.SMTPException):
             return Sent(Outcome.UNKNOWN if begun else Outcome.LATER, "mail_silent")
-        if code >= 500:
-            return Sent(Outcome.REFUSED, "mail_refused")
-        return Sent(Outcome.SENT) if code < 400 else Sent(Outcome.LATER, "mail_busy")
+        if code >= 400:
+            return Sent(Outcome.REFUSED, "mail_refused") if code >= 500 else Sent(Outcome.LATER, "mail_busy")
+        return Sent(Outcome.SENT)
 
     def _connected(self) -> smtplib.SMTP:
         if self.security == "tls":
