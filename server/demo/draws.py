@@ -32,7 +32,7 @@ from server.library.columns import COLUMNS
 from server.library.demo import make_library, people
 from server.material import attest_openings, attest_roll
 from server.places import Places
-from server.services import approvals, draw_approvals, draws, imports, library, own_record
+from server.services import approvals, bidders, draw_approvals, draws, imports, library, own_record
 from server.services.desk import Caller, Desk
 
 PEOPLE, SEED = 600, 12
@@ -81,6 +81,7 @@ reason = "专业人员不足"
 RUNNING = ("DEMO-2026-0101", "演示项目：城市道路改造工程施工", 48_000_000)
 EXPERT, EXPERT_NAME = "chen.liqun", "陈立群"
 CLERK, APPROVER, SUPERVISOR, SECURITY = "he.xiaowen", "zheng.guodong", "ouyang.jing", "an.ruolan"
+AGENCY = "qiao.yiran"
 MOST_WAITS = 600
 PREPARED = ("DEMO-2026-0102", "演示项目：滨河公园景观工程施工", 21_000_000)
 
@@ -119,7 +120,8 @@ async def play(desk: Desk, centre: CentreId, places: Places, players: Players) -
     stage = Stage(desk, centre, places, players, _held(places.folder / "demo-keys"))
     await _publish_keys(stage)
     await _to_the_answers(stage, await _prepared(stage, *RUNNING))
-    await _prepared(stage, *PREPARED)
+    waiting = await _prepared(stage, *PREPARED)
+    await bidders.give(desk, waiting, AGENCY, players.caller(CLERK))
 
 
 async def _own_record(desk: Desk, centre: CentreId, players: Players) -> None:
