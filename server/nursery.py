@@ -49,10 +49,20 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+_words = 1  # where the supervisor listens
+
+
+def speak_apart() -> None:
+    """From now on words have a descriptor of their own: whatever else is printed goes where errors go, and is taken for none of them."""
+    global _words
+    _words = os.dup(1)
+    os.dup2(2, 1)
+
+
 def say(line: str) -> None:
-    """To the supervisor, if it still reads."""
-    with contextlib.suppress(OSError, ValueError):
-        print(line, flush=True)
+    """To the supervisor, if it still reads: one write for a line, so that those of several processes do not mix."""
+    with contextlib.suppress(OSError):
+        os.write(_words, f"{line}\n".encode())
 
 
 def nurse(roles: list[str], run: Callable[[str], int]) -> int:

@@ -27,7 +27,7 @@ from server.adapters.clock import SystemClock
 from server.config import Settings, load
 from server.errors import NotReady
 from server.logs import LOG, configure
-from server.nursery import be_called, end_with, give_back, nurse, say
+from server.nursery import be_called, end_with, give_back, nurse, say, speak_apart
 from server.places import database_of, keeper_database_of, places_of
 from server.refusals import text_of
 from server.storage.frozen import first_name
@@ -260,6 +260,7 @@ def main(arguments: list[str] | None = None, roles: Mapping[str, Run] = ROLES) -
     given = parser.parse_args(arguments)
     if given.parent is not None:
         end_with(given.parent)
+    speak_apart()
     if given.role == "nursery":
         return nurse(given.forked, lambda role: run_role(role, roles))
     return run_role(given.role, roles)
