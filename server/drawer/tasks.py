@@ -183,7 +183,7 @@ def prepare(task: Json) -> Json:
     """Screen, roll, fit; what comes of it is kept."""
     made = conduct_of(task)
     made.prepare()
-    return {"people": len(made.records)}
+    return {"notice": made.notice.hex(), "people": len(made.records)}
 
 
 def next_event(task: Json) -> Json:

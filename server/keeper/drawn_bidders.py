@@ -34,5 +34,5 @@ async def receive(core: Core, ask: DrawBidders) -> Received:
 
 def _late(core: Core, now: Standing) -> bool:
     """Whether nobody could be replaced any more: the attempt has ended, or the evaluation has begun."""
-    commit = now.draw.commit
-    return now.draw.phase in ENDED or (commit is not None and core.clock() >= commit.evaluation_at)
+    commit = now.own.commit
+    return now.own.phase in ENDED or (commit is not None and core.clock() >= commit.evaluation_at)

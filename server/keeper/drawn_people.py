@@ -80,7 +80,7 @@ def waiting_slots(draw: Draw) -> list[tuple[int, int]]:
 
 def window_end(now: Standing) -> int:
     """When the reply window that is open ends; 0 where none is."""
-    draw = now.draw
+    draw = now.own
     if not waiting_slots(draw) or draw.commit is None:
         return 0
     told = [each.head.at for each in now.events if isinstance(each.body, Notified) and each.head.attempt == draw.attempt]
@@ -89,7 +89,7 @@ def window_end(now: Standing) -> int:
 
 async def replies_for(core: Core, now: Standing) -> list[dict[str, Any]] | None:
     """The answers of the window, where it is over or everybody has answered; None before. With them those of earlier windows."""
-    waiting = waiting_slots(now.draw)
+    waiting = waiting_slots(now.own)
     found = await _all_said(core, now, "reply")
     answered = {(each["slot"], each["occupant"]) for each in found}
     if waiting and core.clock() < window_end(now) and not set(waiting) <= answered:
@@ -115,7 +115,7 @@ async def leaves_for(core: Core, now: Standing) -> list[dict[str, Any]]:
 
 
 async def _all_said(core: Core, now: Standing, kind: str) -> list[dict[str, Any]]:
-    everybody = _everybody(now.draw)
+    everybody = _everybody(now.own)
     kept = await _replies_of(core, now.id, everybody, kind)
     return [_said(*place, each.value) for place, each in zip(everybody, kept, strict=True) if each.version != NEW]
 
@@ -172,7 +172,7 @@ async def reply(core: Core, ask: DrawReply) -> Replied:
     before = await core.vault.state(ReplyKept, name, _NONE)
     if before.version != NEW:
         return await _again(core, ask, stands, before.value.state, made)
-    if (ask.slot, ask.occupant) not in waiting_slots(stands.draw):
+    if (ask.slot, ask.occupant) not in waiting_slots(stands.own):
         raise Refused("nobody_to_answer", "reply", slot=ask.slot)
     until = window_end(stands)
     if now >= until:
@@ -183,7 +183,7 @@ async def reply(core: Core, ask: DrawReply) -> Replied:
 
 async def _again(core: Core, ask: DrawReply, stands: Standing, state: str, made: ReplyKept) -> Replied:
     """The first answer stays. Only whoever accepted, and is in the log with it, may leave: once, by their own word as long as the request lets them."""
-    seat = seat_of(stands.draw, ask.slot, ask.occupant)
+    seat = seat_of(stands.own, ask.slot, ask.occupant)
     if ask.state != "left" or state != "accepted" or seat is None:
         return Replied(False, False, state)
     name = _name(ask.draw, *seat, "leave")
@@ -199,12 +199,12 @@ async def _again(core: Core, ask: DrawReply, stands: Standing, state: str, made:
 
 async def _everybody_answered(core: Core, stands: Standing) -> bool:
     """Whether nobody is left of whom the window's end would have to be waited for."""
-    names = [(_name(stands.id, *place),) for place in waiting_slots(stands.draw)]
+    names = [(_name(stands.id, *place),) for place in waiting_slots(stands.own)]
     return not names or None not in await core.vault.rows("state", names)
 
 
 def _leave_until(stands: Standing) -> int:
-    commit = stands.draw.commit
+    commit = stands.own.commit
     return max(0, commit.evaluation_at - 3600 * stands.kept.leave_hours) if commit else 0
 
 
@@ -231,7 +231,7 @@ async def link(core: Core, ask: DrawLink) -> LinkState:
     """Raises Refused("reply_refused")."""
     stands = await standing(core, ask.draw)
     await _check_token(core, ask.draw, ask.slot, ask.occupant, ask.token)
-    draw, here = stands.draw, (ask.slot, ask.occupant)
+    draw, here = stands.own, (ask.slot, ask.occupant)
     said = await core.vault.state(ReplyKept, _name(ask.draw, *here), _NONE)
     seat = seat_of(draw, *here)
     left = await core.vault.state(ReplyKept, _name(ask.draw, *(seat or here), "leave"), _NONE)
@@ -265,7 +265,7 @@ async def _not_needed(core: Core, draw_id: str, draw: Draw, only: tuple[int, int
 async def replies(core: Core, ask: AskReplies) -> Replies:
     """Counters; never who."""
     now = await standing(core, ask.draw)
-    waiting = waiting_slots(now.draw)
+    waiting = waiting_slots(now.own)
     answered = sum(each.version != NEW for each in await _replies_of(core, ask.draw, waiting))
     return Replies(answered, len(waiting), window_end(now))
 
@@ -278,7 +278,7 @@ async def notices(core: Core, ask: DrawNotices) -> Notices:
     come any more.
     """
     now = await standing(core, ask.draw)
-    draw, until = now.draw, window_end(now)
+    draw, until = now.own, window_end(now)
     if not core.settings.courier_box:
         raise Refused("no_courier_key", "courier")
     calls = waiting_slots(draw) if core.clock() < until else []
@@ -319,7 +319,7 @@ async def unsealed_for(core: Core, ask: DrawNames | DrawRecord, roles: frozenset
     if not (await grants_of(core.vault, person)).value.holds(roles, kept.centre):
         raise Refused("not_entitled", "person")
     stands = await standing(core, ask.draw)
-    draw = stands.draw
+    draw = stands.own
     if draw.commit is None or not draw.unsealed:
         raise Refused("not_yet", "draw", until=draw.commit.unsealing.not_before if draw.commit else 0)
     await approved(core, ask.approved, "unseal", stands.object, kept.centre, draw.commit.unsealing.threshold)
@@ -337,7 +337,7 @@ async def write_down(core: Core, ask: DrawNames | DrawRecord, person: str, event
 async def names(core: Core, ask: DrawNames) -> Names:
     """The people of the slots that the log says were opened, for those entitled, under the approval of `unseal`. The reading is in the log first."""
     stands, person = await unsealed_for(core, ask, OBJECTS["draw"].roles | {"site_host"})
-    shown = [(n, slot) for n, slot in enumerate(stands.draw.slots) if slot.unsealed and slot.tag]
+    shown = [(n, slot) for n, slot in enumerate(stands.own.slots) if slot.unsealed and slot.tag]
     got = await core.drawer.run("who", **await task_of(core, stands), tags=[slot.tag.hex() for _, slot in shown])
     await write_down(core, ask, person, "read_names")
     people = []

@@ -22,8 +22,8 @@ SHOWN = ("name", "id_number", "title", "duty", "phone", "professions")
 async def record(core: Core, ask: DrawRecord) -> RecordText:
     """Raises Refused: not_entitled, not_yet, not_approved."""
     stands, person = await unsealed_for(core, ask, OBJECTS["draw"].roles)
-    places = _named(stands.draw)
-    tags = [stands.draw.slots[slot].tags[occupant - 1].hex() for slot, occupant in places]
+    places = _named(stands.own)
+    tags = [stands.own.slots[slot].tags[occupant - 1].hex() for slot, occupant in places]
     got = await core.drawer.run("record", **await task_of(core, stands), tags=tags)
     await write_down(core, ask, person, "read_record")
     people: list[dict[str, Any]] = []

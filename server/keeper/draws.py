@@ -21,7 +21,7 @@ from typing import Annotated, Any
 from drawing.canonical import TH
 from drawing.draw import Draw, Fault, Project, step
 from drawing.errors import Refused
-from drawing.events import Event, parse_event
+from drawing.events import Event, Opened, parse_event
 from drawing.keys import KeyChain, KeyList, keys_bytes, parse_keys
 from drawing.model import choice, digest, flag, many, nested, text, time, unicode_text, whole, word
 from drawing.verify import signature_faults
@@ -81,13 +81,14 @@ class DrawKept:
     fault: Annotated[str, text(64)]
     holds: Annotated[tuple[Hold, ...], many(nested(Hold), 0, MOST_HOLDS)]
     leave_hours: Annotated[int, whole(0, 720)]  # before the evaluation: whoever accepted may leave until then
+    notice: Annotated[bytes, digest]  # of the attempt that is opened of this request, once it is prepared (draw.md 3.3 `opened`)
     project: Annotated[bytes, digest]
     stage: Annotated[str, choice(*STAGES)]
     started_at: Annotated[int, time]
     where: Annotated[str, text(200)]
 
 
-_NO_DRAW = DrawKept("none", 0, False, "", (), 0, bytes(32), "begun", 0, "")
+_NO_DRAW = DrawKept("none", 0, False, "", (), 0, bytes(32), bytes(32), "begun", 0, "")
 
 
 # Whom the keeper believes ---------------------------------------------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ async def begin(core: Core, ask: DrawBegin) -> DrawState:
         "begin", **await files_of(core, ask.draw), request=ask.request.decode("utf-8", "replace"), started_at=ask.started_at
     )
     if kept.version == NEW:
-        made = DrawKept(ask.centre, 0, ask.dry_run, "", (), got["leave_hours"], ask.project, "begun", ask.started_at, "")
+        made = DrawKept(ask.centre, 0, ask.dry_run, "", (), got["leave_hours"], bytes(32), ask.project, "begun", ask.started_at, "")
         await core.vault.write([core.vault.put_state(f"draw/{ask.draw}", made, NEW)])
     return await state(core, AskDrawState(ask.draw))
 
@@ -186,8 +187,8 @@ async def _prepare(core: Core, draw: str) -> None:
         await _note(core, draw, stage="reading", fault="", where="", done=0)
         await _read_library(core, draw, kept.centre)
         await _note(core, draw, stage="screening")
-        await core.drawer.run("prepare", **await task_of(core, await standing(core, draw)))
-        await _note(core, draw, stage="ready")
+        got = await core.drawer.run("prepare", **await task_of(core, await standing(core, draw)))
+        await _note(core, draw, stage="ready", notice=bytes.fromhex(got["notice"]))
     except Refused as refused:
         with contextlib.suppress(Refused):
             await _note(core, draw, stage="failed", fault=refused.code, where=refused.place.encode("ascii", "replace").decode()[:200])
@@ -301,12 +302,22 @@ class Standing:
 
     @property
     def draw(self) -> Draw:
+        """The project's last attempt, whoever's it is: what comes next goes on from there."""
         return self.project.draw
 
     @property
+    def own(self) -> Draw:
+        """The attempt that was opened of this draw's request; an empty one before that."""
+        for each in reversed(self.project.attempts):
+            body = each.opened.body if each.opened is not None else None
+            if isinstance(body, Opened) and body.notice == self.kept.notice:
+                return each
+        return Draw()
+
+    @property
     def object(self) -> str:
-        """The object of approvals about the attempt that runs, or ran last."""
-        return draw_object(self.kept.project, self.draw.attempt)
+        """The object of approvals about its attempt."""
+        return draw_object(self.kept.project, self.own.attempt)
 
 
 async def standing(core: Core, draw: str) -> Standing:

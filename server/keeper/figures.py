@@ -28,7 +28,7 @@ async def said(core: Core, ask: DrawSaid) -> Said:
     person, there = await _entitled(core, ask)
     rows: list[SaidRow] = []
     for place, draw in there:
-        found = (await standing(core, draw)).draw
+        found = (await standing(core, draw)).own
         for slot, occupant, state in answers_of(found) if found.phase in ENDED else ():
             silent = state == "left" and await answered_nothing(core, draw, slot, occupant)
             rows.append(SaidRow(place, "no_answer" if silent else state, slot))
@@ -59,7 +59,7 @@ async def _entitled(core: Core, ask: DrawSaid | DrawTally) -> tuple[str, list[tu
 async def tally(core: Core, ask: DrawTally) -> Tallied:
     """Starts counting where these draws were not counted yet, and says how far it is. Raises Refused("not_entitled")."""
     person, there = await _entitled(core, ask)
-    draws = tuple([draw for _, draw in there if (await standing(core, draw)).draw.phase is Phase.CLOSED])
+    draws = tuple([draw for _, draw in there if (await standing(core, draw)).own.phase is Phase.CLOSED])
     if not draws:
         return Tallied(0, 0, 0, 0, ())
     held = core.tallies.get(draws)

@@ -86,7 +86,7 @@ async def in_draw(core: Core, ask: DrawOwn) -> OwnDraw:
     if own == NONE or (await draw_kept(core, ask.draw)).value.centre != own.centre:
         raise Refused("not_entitled", "person")
     stands = await standing(core, ask.draw)
-    if stands.draw.phase not in ENDED:
+    if stands.own.phase not in ENDED:
         raise Refused("not_yet", "draw", until=0)
     got: dict[str, Any] = await core.drawer.run("own", **await task_of(core, stands), expert=own.expert)
     kept = tuple(Kept(each["code"], each["evidence"]) for each in got["kept"])

@@ -124,6 +124,7 @@ class Hall:
     """Made in a folder over a migrated database; `async with` it."""
 
     key_approvers = ("security", "sup1")
+    authority = outsider("authority", "authority/a", "authority")
 
     def __init__(self, folder, store, url, *, people=300, networks=()):
         self.store, self.people, self.networks = store, people, networks
@@ -167,7 +168,10 @@ class Hall:
         status = await self.keeper.key_status()
         own = [VKey.parse(each) for each in (status.operator, status.staff)]
         files = [KeyFile(key.name, role, "centre", key.public, b"", b"") for key, role in zip(own, ("operator", "staff"), strict=True)]
-        outside = [replace(each, sign_secret=b"", vrf_secret=b"", box_secret=b"") for each in (*self.supervisors, *self.contributors)]
+        outside = [
+            replace(each, sign_secret=b"", vrf_secret=b"", box_secret=b"")
+            for each in (*self.supervisors, *self.contributors, self.authority)
+        ]
         entries = tuple(sorted((each.entry() for each in (*files, *outside)), key=lambda each: VKey.parse(each.vkey).name))
         self.keys = KeyList(1, entries, self.networks, Policy(VKey.parse(status.log), {}).text(), bytes(32), ())
         self.keys_file = keys_bytes([self.keys])
@@ -202,16 +206,18 @@ class Hall:
         await self.ask_for(**more)
         return await self.prepared()
 
-    async def ask_for(self, *, method="uniform/1", dry_run=False, request=REQUEST):
-        """The draw is asked for, and its preparation begins."""
-        self.numbers += 1
+    async def ask_for(self, *, method="uniform/1", dry_run=False, request=REQUEST, again=False):
+        """The draw is asked for, and its preparation begins. `again`: of the same project as the one before."""
+        self.numbers += not again
         number = f"DEMO-2026-{self.numbers:04d}"
         tag = project_tag(number)
         now = self.now()
         text = request.format(number=number, method=method).encode()
 
         async def rows(tx):
-            project = await tx.insert("project", {"centre": CENTRE, "tag": tag, "title": number, "created_at": now}, "test")
+            there = await tx.one("project", tag=tag)
+            made = {"centre": CENTRE, "tag": tag, "title": number, "created_at": now}
+            project = there["id"] if there else await tx.insert("project", made, "test")
             row = {
                 "centre": CENTRE,
                 "project": project,

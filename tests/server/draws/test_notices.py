@@ -320,18 +320,39 @@ async def test_those_who_were_told_hear_that_the_draw_was_abandoned(hall, post):
     assert len(post.messages("cancel")) == 5
 
 
-async def abandon(hall):
+async def test_a_link_of_an_attempt_that_was_given_up_is_none_of_the_next_one(hall, post):
+    await told(hall, post)
+    before = post.messages()
+    await abandon(hall, "order")
+    await post.work()
+    hall.house.move_clock(5)
+    await to_the_lots(hall, again=True)
+    await post.work()
+    called = [each for each in post.messages() if each not in before]
+    assert len(called) == 6 and (await hall.project()).draw.attempt == 2
+    for each in before:
+        assert "You need not come" in (await post.open(each.token))[1]
+        assert (await post.press(each.token, state="accepted"))[0] == 422
+    for each in called:
+        assert (await post.press(each.token, state="accepted"))[0] == 200
+    await post.work()
+    assert [slot.state for slot in (await hall.project()).draw.slots] == ["accepted"] * 6
+    assert len(post.messages("cancel")) == 6  # of the first alone
+
+
+async def abandon(hall, reason="cancelled"):
     project = await hall.project()
     draw = project.draw
     head = Head(max(hall.now(), draw.last_at), draw.attempt, draw.dry_run, project.head, hall.tag, project.events)
-    bare = Event(head, Abandoned(bytes(32), "cancelled"), ())
+    bare = Event(head, Abandoned(bytes(32), reason), ())
     from server.keeper.approved import body_digest, draw_object
 
     subject = hall.house.subject("abandon", draw_object(hall.tag, draw.attempt), body_digest(bare), CENTRE)
     await hall.house.approve(hall.keeper, subject, "boss", "sup1")
     staff = await hall.keeper.ask(DrawSign(subject.id, hall.draw, bare.leaf))
-    key = hall.supervisors[0]
-    sigs = sorted((Signature(staff.key, staff.signature), Signature(key.name, key.sign(bare.payload))), key=lambda each: each.key)
+    keys = [hall.supervisors[0], *([hall.authority] if reason == "order" else [])]
+    given = (Signature(staff.key, staff.signature), *(Signature(key.name, key.sign(bare.payload)) for key in keys))
+    sigs = sorted(given, key=lambda each: each.key)
     await drawing.append(hall.store, hall.keeper, hall.draw, replace(bare, sigs=tuple(sigs)), hall.now())
     assert (await hall.project()).draw.phase is Phase.ABANDONED
 

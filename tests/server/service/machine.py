@@ -206,6 +206,7 @@ def running(folder, database=None, **more):
     service.console = service.set_up().console
     try:
         service.start()
+        service.until(lambda: service.get("/checkpoint")[0] == 200, 20)  # the first one is signed just after the start
         yield service
     finally:
         service.end()

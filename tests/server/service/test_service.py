@@ -39,9 +39,8 @@ def pss(pid):
 
 def test_it_stops_in_five_seconds_with_streams_open_and_its_log_is_served(tmp_path, base):
     with running(tmp_path / "d", base, real=True) as service:
-        service.until(lambda: service.get("/checkpoint")[0] == 200, 10)
-        note = service.get("/checkpoint")[1]
-        assert note.splitlines()[0] == "localhost/log"
+        status, note = service.get("/checkpoint")
+        assert (status, note.splitlines()[0]) == (200, "localhost/log")
         assert service.get(f"/tile/entries/000.p/{note.splitlines()[1]}")[0] == 200
         assert service.get("/tile/0/001")[0] == 404
         status, text = service.get("/api/status")
