@@ -28,7 +28,7 @@ SEED = 1
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("conformance")
-    wanted = counts("conformance cases (0: all)", 150, 0)
+    wanted = counts("conformance cases (0: all)", 100, 0)
     with tables.without_solver():
         made = list(write_cases(place, chosen(planned(), wanted, SEED), SEED))
     if LONG:

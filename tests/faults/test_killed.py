@@ -77,7 +77,7 @@ def calls(library, tmp_path_factory):
 
 def test_killed_anywhere_it_goes_on_with_the_same_draw(library, calls, tmp_path):
     chance = random.Random(2026)
-    for number in range(counts("draw run killed", 10, 200)):
+    for number in range(counts("draw run killed", 6, 200)):
         out = tmp_path / f"draw-{number}"
         k, when = chance.randrange(1, calls + 1), chance.choice(("before", "after"))
         first = run(library, out, k, when)

@@ -70,7 +70,7 @@ async def test_a_writer_killed_anywhere_leaves_row_and_leaf_or_neither(database,
     chance = random.Random(2026)
     acknowledged: set[int] = set()
     uncertain = 0
-    for number in range(counts("writers killed, each engine", 12, 200)):
+    for number in range(counts("writers killed, each engine", 8, 200)):
         by_itself = number % 2 == 0
         first = max(await stored(store), default=-1) + 1
         words = [database.web, str(first), str(chance.randrange(1, 90) if by_itself else 10**9), chance.choice(("before", "after"))]

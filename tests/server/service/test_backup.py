@@ -173,9 +173,9 @@ def spoilt(data, chance):
     yield "more behind it", data + b"\0"
     yield "a line of another file", data[:line].replace(b'"size": ', b'"size": 1') + data[line:]
     yield "not ours", b'{"v": "other/1"}\n' + data[line + 1 :]
-    for _ in range(counts("cut backups, each database", 6, 60)):
+    for _ in range(counts("cut backups, each database", 3, 60)):
         yield "cut", data[: chance.randrange(len(data))]
-    for _ in range(counts("backups with a flipped bit, each database", 10, 200)):
+    for _ in range(counts("backups with a flipped bit, each database", 5, 200)):
         at = chance.choice([chance.randrange(line), chance.randrange(line, min(len(data), line + 200)), chance.randrange(len(data))])
         yield "flipped", data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
 

@@ -250,7 +250,7 @@ async def test_random_edits_of_a_sqlite_file_are_all_found_and_named(database, s
     chance = random.Random(20_260)
     victim = tmp_path / "victim.db"
     done: dict[str, int] = {}
-    wanted = counts("random edits of a SQLite file", 200, 9_000)
+    wanted = counts("random edits of a SQLite file", 100, 9_000)
     while sum(done.values()) < wanted:
         edit = Edit(chance, rows)
         statements = edit.statements()
@@ -303,7 +303,7 @@ async def test_random_edits_of_a_postgresql_database_are_all_found_and_named(dat
     engines = make_engines(database.owner)
     done = 0
     async with engines.writer.connect() as connection:
-        while done < counts("random edits of a PostgreSQL database", 40, 1_000):
+        while done < counts("random edits of a PostgreSQL database", 20, 1_000):
             edit = Edit(chance, {name: [dict(row) for row in each] for name, each in rows.items()})
             try:
                 await connection.execute(text("SET LOCAL session_replication_role = replica"))
@@ -400,7 +400,7 @@ async def test_flipped_bits_of_the_file_are_found_or_change_nothing_that_is_in_t
     chance = random.Random(9)
     victim = tmp_path / "victim.db"
     found = 0
-    for _ in range(counts("flipped bits of a SQLite file", 100, 3_000)):
+    for _ in range(counts("flipped bits of a SQLite file", 50, 3_000)):
         at = chance.randrange(len(data))
         victim.write_bytes(data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :])
         for beside in ("-wal", "-shm"):
