@@ -35,6 +35,7 @@ from server.services import imports
 from server.services.desk import furnished
 from server.storage.store import Store
 from server.storage.versions import migrate
+from tests.server.service.machine import children
 
 POSTGRES = os.environ.get("LOTROOM_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
 CENTRE = "c" * 32
@@ -67,11 +68,10 @@ async def database(engine: str, folder: Path) -> AsyncIterator[tuple[str, str]]:
 def cpu_seconds(keeper: int) -> float:
     """Of this process and what it ran, of the keeper and its child."""
     mine = sum(resource.getrusage(who)[at] for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN) for at in (0, 1))
-    children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
-    return mine + sum(_ticks(each) for each in (str(keeper), *children))
+    return mine + sum(_ticks(each) for each in (keeper, *children(keeper)))
 
 
-def _ticks(process: str) -> float:
+def _ticks(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.server.service.machine import children
+
 Row = dict[str, object]
 PAGES = ("/", "/verify", "/status", "/checkpoint", "/api/status", "/api/openapi.json", "/sign-in")
 AIM_MIB = 250
@@ -66,8 +68,8 @@ def measure(folder: Path) -> list[Row]:
 def _rows(when: str, supervisor: int, floor: float) -> list[Row]:
     time.sleep(SETTLE_SECONDS)
     pids = {"supervisor": supervisor}
-    for each in _children(supervisor):
-        for pid in (each, *_children(each)):
+    for each in children(supervisor):
+        for pid in (each, *children(each)):
             pids[Path(f"/proc/{pid}/comm").read_text("ascii").strip().removeprefix("lotroom-")] = pid
     found = {name: pss(pid) for name, pid in pids.items()}
     rows: list[Row] = [
@@ -80,10 +82,6 @@ def _rows(when: str, supervisor: int, floor: float) -> list[Row]:
         "aim_mib": AIM_MIB,
     }
     return [*rows, total]
-
-
-def _children(pid: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
 def _bare() -> float:

@@ -42,7 +42,7 @@ MODULE = "server.processes"
 
 @dataclass(slots=True)
 class Child:
-    """One role. `said`: what the nursery says of it. `fails`: ends in a row without having been ready. `pid`: 0 while it does not run."""
+    """One role. `said`: what is said of it. `fails`: ends in a row without having been ready. `pid`: 0 while it does not run."""
 
     role: str
     said: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -74,9 +74,8 @@ class Alone:
         self._reading = asyncio.create_task(self._read(process, child))
 
     async def _read(self, process: asyncio.subprocess.Process, child: Child) -> None:
-        async for role, word in _lines(process):
-            if role == child.role:
-                child.said.put_nowait(word)
+        async for _, word in _lines(process):
+            child.said.put_nowait(word)
         child.said.put_nowait(f"ended {await process.wait()}")
 
     async def end(self) -> None:
@@ -147,9 +146,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         others = [child for role, child in self.children.items() if role != "keeper"]
         self._forked = Nursery(module, others, errors)
-        self._groups: list[Nursery | Alone] = [self._forked]  # in the order in which they end
-        if "keeper" in self.children:
-            self._groups.append(Alone(module, self.children["keeper"], errors))
+        alone = [Alone(module, child, errors) for role, child in self.children.items() if role == "keeper"]
+        self._groups: list[Nursery | Alone] = [*([self._forked] if others else []), *alone]  # in the order in which they end
 
     def stop(self) -> None:
         """End all, in order."""
@@ -163,9 +161,8 @@ class Supervisor:
         notify("STOPPING=1")
         for group in self._groups:
             seconds = KEEPER_STOP_SECONDS if "keeper" in group.children else WEB_STOP_SECONDS
-            if group.children:
-                await self._end(list(group.children.values()), {tasks[role] for role in group.children}, seconds)
-                await group.end()
+            await self._end(list(group.children.values()), {tasks[role] for role in group.children}, seconds)
+            await group.end()
         saying.cancel()
         await asyncio.wait([saying])
         LOG.info("stopped")

@@ -8,7 +8,7 @@ from tests.conftest import counts
 from tests.server.service.machine import LONG, running
 from tests.server.service.people import People
 
-PROBE_SECONDS = 0.1 if LONG else 1.0  # on a machine that is shared: the long run holds the promise
+PROBE_SECONDS = 0.1 if LONG else 0.5  # on a machine that is shared: the long run holds the promise
 
 
 async def drip(port, head, every, began):
