@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import multiprocessing
+import os
 import re
 import shutil
 import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from uuid import uuid4
@@ -47,17 +51,27 @@ class Published:
         return b"a note"
 
 
-@pytest.fixture(scope="module")
-def site(templates, tmp_path_factory):
-    if "sqlite" not in templates:
-        pytest.skip("asked once")
-    folder = tmp_path_factory.mktemp("matrix")
-    shutil.copy(templates["sqlite"], folder / "lotroom.db")
+@contextmanager
+def served(template, folder):
+    shutil.copy(template, folder / "lotroom.db")
     made = Desk(folder, f"sqlite+aiosqlite:///{folder / 'lotroom.db'}")
     made.site.tiles = Published()
     made.site.checkpoints = FakeCheckpoints()
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def template(templates):
+    if "sqlite" not in templates:
+        pytest.skip("asked once")
+    return templates["sqlite"]
+
+
+@pytest.fixture(scope="module")
+def site(template, tmp_path_factory):
+    with served(template, tmp_path_factory.mktemp("matrix")) as made:
+        yield made
 
 
 def expected(route, role, state):
@@ -132,39 +146,62 @@ def enter(site, name, state):
     return secret
 
 
-def test_every_route_answers_every_role_in_every_state_as_the_table_says(site):
+def routes_for(role):
+    """Those that ask for a permission; the open ones for a role and for none, as they look at neither."""
     opened = [route for route in OPEN if not route.stream and "static" not in route.name and "verifier" not in route.name]
-    asked, wrong, began = 0, [], time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=15)
-    for role in ROLES:
-        name = f"m.{role or 'nobody'}"
-        site.run(site._settle(name, *([role] if role else []), totp=False, passkeys=1))
-        locked = f"l.{role or 'nobody'}"
-        site.run(site._settle(locked, *([role] if role else []), totp=False, passkeys=1, state=AccountState.SUSPENDED))
-        for state in STATES:
-            token = enter(site, locked if state == "locked" else name, state)
-            header = {"Cookie": f"lotroom-demo-login={token}", "User-Agent": "x"} if token else {"User-Agent": "x"}
-            for route in (*DESK, *PROGRAMS, *(opened if role in (None, Role.EXPERT) else ())):
-                asked += 1
-                connection.request(route.method, address(route), b"" if route.method == "POST" else None, {"Host": site.host, **header})
-                given = connection.getresponse()
-                answer = Answer(given.status, given.headers, given.read())
-                code = code_of(answer, route)
-                # Without our token a form goes no further than the permission: "csrf" means it would have been let in.
-                let_in = (
-                    code == "csrf"
-                    if route.method == "POST"
-                    else code not in WANTING or (code == "not_found" and ("{" in route.path or route.name in GONE))
-                )
-                expects = expected(route, role, state)
-                said = code if code == expects else "" if let_in else code
-                if said != expects:
-                    wrong.append((route.name, str(role), state, said, expects))
+    return (*DESK, *PROGRAMS, *(opened if role in (None, Role.EXPERT) else ()))
+
+
+def states_for(role):
+    """All; `make test` asks those that are nobody's any more (they answer one thing) of two roles only."""
+    return STATES if LONG or role in (None, Role.EXPERT) else tuple(state for state in STATES if state not in OVER)
+
+
+def asked_as(template, folder, roles):
+    """The cells of these roles, asked of a service of their own: how many, and the wrong ones."""
+    asked, wrong = 0, []
+    with served(template, folder) as site:
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=15)
+        for role in roles:
+            name, locked = f"m.{role or 'nobody'}", f"l.{role or 'nobody'}"
+            for account, state in ((name, AccountState.ACTIVE), (locked, AccountState.SUSPENDED)):
+                site.run(site._settle(account, *([role] if role else []), totp=False, passkeys=1, state=state))
+            for state in states_for(role):
+                token = enter(site, locked if state == "locked" else name, state)
+                header = {"Cookie": f"lotroom-demo-login={token}", "User-Agent": "x"} if token else {"User-Agent": "x"}
+                for route in routes_for(role):
+                    asked += 1
+                    connection.request(route.method, address(route), b"" if route.method == "POST" else None, {"Host": site.host, **header})
+                    given = connection.getresponse()
+                    said = told(code_of(Answer(given.status, given.headers, given.read()), route), route, expected(route, role, state))
+                    if said != expected(route, role, state):
+                        wrong.append((route.name, str(role), state, said, expected(route, role, state)))
+        connection.close()
+    return asked, wrong
+
+
+def told(code, route, expects):
+    """The code, "" where it means that the viewer was let in. Without our token a form goes no further than the permission: "csrf" means that."""
+    if code == expects:
+        return code
+    if route.method == "POST":
+        return "" if code == "csrf" else code
+    let_in = code not in WANTING or (code == "not_found" and ("{" in route.path or route.name in GONE))
+    return "" if let_in else code
+
+
+def test_every_route_answers_every_role_in_every_state_as_the_table_says(template, tmp_path):
+    began, parts = time.perf_counter(), min(os.cpu_count() or 1, 4)
+    folders = [tmp_path / str(part) for part in range(parts)]
+    for folder in folders:
+        folder.mkdir()
+    with ProcessPoolExecutor(parts, multiprocessing.get_context("spawn")) as processes:  # a service answers from one processor
+        given = list(processes.map(asked_as, [template] * parts, folders, [ROLES[part::parts] for part in range(parts)]))
+    asked, wrong = sum(number for number, _ in given), [cell for _, cells in given for cell in cells]
     assert wrong == []
-    connection.close()
     assert not LONG or time.perf_counter() - began < 60  # on a machine that is shared: the long run holds the promise
     counts("cells of the matrix of routes, roles and states of a login, over HTTP", asked, asked)
-    assert asked == (len(DESK + PROGRAMS) * len(ROLES) + len(opened) * 2) * len(STATES)
+    assert asked == sum(len(routes_for(role)) * len(states_for(role)) for role in ROLES)
 
 
 def test_every_route_answers_tokens_of_every_role_as_the_table_says(site):
