@@ -267,37 +267,44 @@ def require(permission: str, actor: Actor, thing: Thing, now: int, granted: Gran
 
 def require_to_ask(permission: str, actor: Actor, thing: Thing, now: int) -> Permission:
     """The row, where the actor might do this once it is approved. Raises Refused as `require` does."""
+    if code := wanting(permission, actor, thing, now):
+        raise Refused(code, permission)
+    return TABLE[permission]
+
+
+def wanting(permission: str, actor: Actor, thing: Thing, now: int) -> str:
+    """The code of what `require_to_ask` would refuse; "" where it would not. Raises Refused where somebody holds roles that exclude each other."""
     row = TABLE.get(permission)
     if row is None:
-        raise Refused("no_such_permission", permission)
+        return "no_such_permission"
     if row.whose is Whose.PUBLIC:
-        return row
+        return ""
     if actor.level is Level.NONE:
-        raise Refused("sign_in", permission)
+        return "sign_in"
     if not actor.active:
-        raise Refused("account_not_active", permission)
+        return "account_not_active"
     check_exclusive((grant.role for grant in actor.grants), permission)
     if actor.scopes is not None and not (row.by_token and permission in actor.scopes):
-        raise Refused("token_scope", permission)
+        return "token_scope"
     # What cannot be reached does not exist, before anything is said about how to reach it.
     held = [grant for grant in actor.grants if grant.holds(now)]
     if row.whose is Whose.CENTRE:
         held = [grant for grant in held if reaches(grant, thing.centre)]
     if (row.whose is Whose.CENTRE and not held) or (row.whose is Whose.OWN and (actor.person is None or thing.owner != actor.person)):
-        raise Refused("not_found", permission)
+        return "not_found"
     roles = {grant.role for grant in held if grant.role in row.roles}
     if not roles and Role.VISITOR not in row.roles:
-        raise Refused("not_your_role", permission)
+        return "not_your_role"
     if actor.level < row.level:
-        raise Refused("step_up" if actor.level is Level.FULL else "second_factor_first", permission)
+        return "step_up" if actor.level is Level.FULL else "second_factor_first"
     if actor.duty and not row.before_duties:
-        raise Refused(actor.duty, permission)
+        return actor.duty
     # A role of PASSKEY_ROLES counts only in a login that showed a passkey; a machine's token shows none.
     if roles and roles <= PASSKEY_ROLES and not actor.passkey and actor.scopes is None and not row.before_duties:
-        raise Refused("passkey_first", permission)
+        return "passkey_first"
     if row.passkey and not actor.passkey:
-        raise Refused("step_up_passkey", permission)
-    return row
+        return "step_up_passkey"
+    return ""
 
 
 def reaches(grant: Grant, centre: CentreId | None) -> bool:

@@ -110,12 +110,14 @@ class Renderer:
     ) -> None:
         self._settings = settings
         kept = Compiled(str(compiled)) if compiled else None
+        self._languages = languages
         self._environments = {name: environment(folder, language, statics, kept) for name, language in languages.items()}
         for env in self._environments.values():
             for name in env.list_templates():
                 env.get_template(name)
         self._default = languages[settings.language]
         self._addresses: dict[str, str] = {}
+        self._navigable: Mapping[str, Sequence[tuple[str, str, str, str]]] = {}
         self._early: dict[str, bytes] = {}
 
     def open(self, routes: Sequence[Route]) -> None:
@@ -124,6 +126,13 @@ class Renderer:
         for env in self._environments.values():
             env.globals["url"] = self.url
             env.globals["known"] = self._addresses.__contains__
+        permissions = {route.name: route.permission for route in routes}
+        self._navigable = {
+            language.name: [
+                (name, language.say(label), self.url(name), permissions[name]) for name, label in NAVIGATION if name in permissions
+            ]
+            for language in self._languages.values()
+        }
         frame = Frame(self._centre(self._default), self._settings.insecure_demo, (), "", 0, "", "", "", PLACEHOLDER)
         for code in ("bad_request", "header_too_large", "internal"):
             row = PROBLEMS[code]
@@ -132,7 +141,9 @@ class Renderer:
 
     def url(self, name: str, /, **parts: str) -> str:
         """The address of a page by its route's name."""
-        address = re.sub(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}", lambda match: parts.pop(match[1]), self._addresses[name])
+        address = self._addresses[name]
+        if "{" in address:
+            address = re.sub(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}", lambda match: parts.pop(match[1]), address)
         assert not parts, parts
         return address
 
@@ -179,13 +190,11 @@ class Renderer:
         )
 
     def _navigation(self, ask: Ask) -> tuple[NavItem, ...]:
-        permissions = {route.name: route.permission for route in ask.site.routes}
         return tuple(
-            NavItem(ask.language.say(label), self.url(name), name == ask.route.name)
-            for name, label in NAVIGATION
-            if name in permissions
-            and not (name == "sign_in" and ask.viewer.signed_in)
-            and ask.site.permissions.access(ask.viewer, permissions[name], ask.now) is Access.YES
+            NavItem(label, href, name == ask.route.name)
+            for name, label, href, permission in self._navigable[ask.language.name]
+            if not (name == "sign_in" and ask.viewer.signed_in)
+            and ask.site.permissions.access(ask.viewer, permission, ask.now) is Access.YES
         )
 
     def _centre(self, language: Language) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from drawing.errors import Refused
 from server.auth.model import EVERYWHERE, Level, Thing
-from server.auth.permissions import TABLE, require_to_ask
+from server.auth.permissions import TABLE, wanting
 from server.handlers.ask import NOBODY, Access, Viewer
 from server.handlers.problems import OF_REFUSALS
 from server.services import sign_in, tokens
@@ -32,10 +32,10 @@ class TablePermissions:
         if permission == PUBLIC:
             return Access.YES
         try:
-            require_to_ask(permission, viewer.actor, Thing(EVERYWHERE, viewer.actor.person), now)
-        except Refused as refused:
-            return ACCESS.get(OF_REFUSALS.get(refused.code, ""), Access.NO)
-        return Access.YES
+            code = wanting(permission, viewer.actor, Thing(EVERYWHERE, viewer.actor.person), now)
+        except Refused as refused:  # roles that exclude each other
+            code = refused.code
+        return ACCESS.get(OF_REFUSALS.get(code, ""), Access.NO) if code else Access.YES
 
 
 class LoginViewers:

@@ -196,7 +196,7 @@ def test_every_cell_of_the_matrix_is_as_the_plain_rules_say(matrix):
         assert TABLE[name].whose is Whose.PUBLIC or not all(each[-1] is True for each in of)
 
 
-JUDGES = ("require", "require_to_ask", "reaches", "_check_granted")
+JUDGES = ("require", "require_to_ask", "wanting", "reaches", "_check_granted")
 
 
 def mutants() -> Iterator[tuple[str, ast.Module]]:
