@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from click import Command, Group
+from click import Command, Context, Group
 
 from server.__main__ import cli
 
@@ -21,10 +21,17 @@ CALL = re.compile(r"(?:^|[^\n]*/bin/|[^\n]* (?:exec|run --rm) lotroom )lotroom (
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|home)/\w")
 
 
+def below(group: Group) -> dict[str, Command]:
+    """The commands of a group by name, loaded."""
+    context = Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
 def commands(group: Group, prefix: str = "") -> set[str]:
     """All commands, `draw run` and the like."""
     found = set()
-    for name, command in group.commands.items():
+    for name, command in below(group).items():
         found.add(prefix + name)
         if isinstance(command, Group):
             found |= commands(command, prefix + name + " ")
@@ -35,9 +42,9 @@ def fault_of(words: list[str]) -> str:
     """What is wrong with a command line of ours, as far as its words say; empty where nothing is."""
     command: Command = cli
     while isinstance(command, Group) and words and re.fullmatch(r"[a-z]+", words[0]):
-        if words[0] not in command.commands:
+        if words[0] not in below(command):
             return f"no such command: {words[0]}"
-        command, words = command.commands[words[0]], words[1:]
+        command, words = below(command)[words[0]], words[1:]
     if isinstance(command, Group) or command.context_settings.get("ignore_unknown_options"):  # another parser's business
         return ""
     known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help", "-h", "--version"}

@@ -24,7 +24,7 @@ from drawing.keys import KeyChain, parse_keys
 from drawing.merkle import leaf_hash
 from drawing.sealed import unseal
 from server.adapters.clock import SystemClock
-from server.console import as_json, language
+from server.commands.shared import as_json, language
 from server.files import read_bounded
 from server.keyfiles import KeyFile, check_private, read_own_key
 from server.refusals import text_of

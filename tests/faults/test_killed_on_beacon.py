@@ -18,11 +18,11 @@ from tests.server.beacon.relay import relay
 
 # Each run begins at the same moment and its clock goes on only when it waits: a day in which nobody else does anything.
 STILL = """
-from server import __main__ as command_line
+from server.commands import shared
 clock = [{start}]
 def sleep(seconds):
     clock[0] += seconds
-command_line._clock, command_line._sleep = (lambda: int(clock[0])), sleep
+shared.clock, shared.sleep = (lambda: int(clock[0])), sleep
 from server.__main__ import cli
 """
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from drawing.beacon import QUICKNET, chain_hash
 from drawing.proof import parse_proof
 from drawing.verify import Files, verify
-from server import __main__ as command_line
+from server.__main__ import cli
+from server.commands import shared
 from server.keyfiles import make_key, write_key
 from server.library.demo import make_library
 from server.networks import network_bytes, read_network
@@ -24,7 +25,7 @@ WORKS = ROOT / "docs/examples/works.toml"
 
 
 def lotroom(*words: object):  # type: ignore[no-untyped-def]
-    return CliRunner().invoke(command_line.cli, [str(word) for word in words], catch_exceptions=False)
+    return CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def library(tmp_path_factory) -> Path:
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
     found = Clock(int(datetime.now(UTC).timestamp()))
-    monkeypatch.setattr(command_line, "_clock", found.now)
-    monkeypatch.setattr(command_line, "_sleep", found.sleep)
+    monkeypatch.setattr(shared, "clock", found.now)
+    monkeypatch.setattr(shared, "sleep", found.sleep)
     return found
 
 

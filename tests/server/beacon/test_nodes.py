@@ -20,11 +20,12 @@ import pytest
 from drawing.beacon import Local, chain_hash, verify_round
 from server.beacon.group import make_group
 from server.beacon_client import Relays
+from server.commands import shared
 from server.keyfiles import make_key, write_key
 from server.networks import network_bytes, read_network
 from server.waiting import Waiting
 from tests.server.beacon.relay import Clock
-from tests.server.beacon.test_ceremony import WORKS, answers, command_line, library, lotroom, report_of  # noqa: F401
+from tests.server.beacon.test_ceremony import WORKS, answers, library, lotroom, report_of  # noqa: F401
 
 ROOT = Path(__file__).parents[3]
 NODES = 5
@@ -172,8 +173,8 @@ def test_with_two_of_five_killed_a_draw_is_completed_and_with_three_it_waits_and
     network = network_of(nodes)
     time.sleep(max(0.0, network.genesis_time + 4 - now()))
     virtual = Clock(int(now()) - 603)  # the draw's clock lies behind, so that its ten minutes pass at once and the nodes' round is due
-    monkeypatch.setattr(command_line, "_clock", virtual.now)
-    monkeypatch.setattr(command_line, "_sleep", virtual.sleep)
+    monkeypatch.setattr(shared, "clock", virtual.now)
+    monkeypatch.setattr(shared, "sleep", virtual.sleep)
     relays = [word for address in nodes.addresses for word in ("--relay", address)]
 
     def draw(name: str):  # type: ignore[no-untyped-def]

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from server import doctor
 from server.adapters.clock import SystemClock
-from server.console import doctor_command
+from server.commands.service import doctor_command
 from server.keeper.client import Keeper
 from server.keeper.verbs import Status
 from server.places import places_of

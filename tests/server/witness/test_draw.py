@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from drawing.keys import parse_keys
 from drawing.verify import Files, verify
-from server import __main__ as command_line
+from server.__main__ import cli
+from server.commands import draw, shared
 from server.folder import open_keys
 from server.keyfiles import make_key, write_key
 from server.library.demo import make_library
@@ -27,7 +28,7 @@ WORKS = ROOT / "docs/examples/works.toml"
 
 
 def lotroom(*words: object):  # type: ignore[no-untyped-def]
-    return CliRunner().invoke(command_line.cli, [*(str(word) for word in words), "--lang", "en"], catch_exceptions=False)
+    return CliRunner().invoke(cli, [*(str(word) for word in words), "--lang", "en"], catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ class House:
         log = make_key("log")
         write_key(log, keys / "log-1.key")
         self.log_key = log.vkey
-        self.origin = command_line.log_origin(log)
+        self.origin = draw.log_origin(log)
 
     def witnesses(self, stack: ExitStack, count: int = 3) -> list[Process]:
         env = {"TEST_CLOCK": str(self.clock.path)}
@@ -90,8 +91,8 @@ class House:
 @pytest.fixture
 def house(tmp_path, monkeypatch) -> House:
     clock = SharedClock(tmp_path / "clock")
-    monkeypatch.setattr(command_line, "_clock", clock.now)
-    monkeypatch.setattr(command_line, "_sleep", clock.sleep)
+    monkeypatch.setattr(shared, "clock", clock.now)
+    monkeypatch.setattr(shared, "sleep", clock.sleep)
     return House(tmp_path, clock)
 
 

@@ -16,7 +16,7 @@ from drawing.keys import keys_bytes, parse_keys
 from drawing.model import shape_of
 from drawing.note import Checkpoint, sign_note
 from drawing.proof import Mapped, Monitored
-from server import __main__ as command_line
+from server.__main__ import cli
 from server.keyfiles import make_key, make_key_list, write_key
 from server.records import read_monitors
 from server.tilelog import TileLog
@@ -144,7 +144,7 @@ def test_the_command_names_differences_and_signs_without(world, tmp_path):
             "en",
             *more,
         ]
-        return CliRunner().invoke(command_line.cli, words, catch_exceptions=False)
+        return CliRunner().invoke(cli, words, catch_exceptions=False)
 
     entries = entries_of(world)
     good = published(world, entries, tmp_path / "log")

@@ -27,8 +27,9 @@ ORIGIN = "test.example/log"
 RUN = """
 import os, sys, time
 from pathlib import Path
-import server.__main__ as command_line
-from server.witness import commands, node, store
+from server.__main__ import cli
+from server.commands import shared
+from server.witness import node, store
 
 def clock():
     path = os.environ.get("TEST_CLOCK", "")
@@ -43,8 +44,8 @@ if die:
         if die == "after" and b"\\n7\\n" in note: os.kill(os.getpid(), 9)
     store.WitnessStore.keep = dying_keep
 
-command_line.cli.commands["witness"] = commands.witness_commands(clock)
-command_line.cli(prog_name="lotroom")
+shared.clock = clock
+cli(prog_name="lotroom")
 """
 
 

@@ -14,6 +14,7 @@ import click
 
 from drawing.errors import Refused
 from server.adapters.clock import SystemClock
+from server.commands.shared import FILE, FOLDER, as_json, language
 from server.config import FILE_NAME, FILE_VARIABLE, Settings, load
 from server.errors import NotReady
 from server.refusals import say
@@ -22,11 +23,6 @@ from server.texts import tell
 
 if TYPE_CHECKING:
     from server.backup import Done
-
-language = click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", envvar="LOTROOM_LANG", help="界面语言 / language")
-as_json = click.option("--json", "as_json", is_flag=True, help="机器可读 / machine-readable")
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def settings() -> Settings:
@@ -41,7 +37,7 @@ def serve_command(role: str | None, lang: str) -> None:
     """启动服务：网页、密钥、信使三个进程 / start the service: web, keeper and courier."""
     os.environ["LOTROOM_LANG"] = lang
     settings()  # a mistake in them is told here
-    # This program has much loaded that a service does not need: the process becomes another one.
+    # Nothing of the command line stays in the service: the process becomes another one.
     words = ["server.supervisor"] if role is None else ["server.processes", role]
     os.execve(sys.executable, [sys.executable, "-m", *words], {**MEMORY, **os.environ})  # noqa: S606 - itself, another module
 
@@ -186,6 +182,3 @@ def demo_command(out: Path | None, port: int | None, serve: bool, lang: str) -> 
 
     gc.enable()  # unlike the other commands this one stays
     sys.exit(run_demo(out, port, lang, SystemClock(), serve=serve))
-
-
-COMMANDS = (demo_command, serve_command, init_command, unseal_command, doctor_command, backup_command, restore_command)
