@@ -267,44 +267,45 @@ def require(permission: str, actor: Actor, thing: Thing, now: int, granted: Gran
 
 def require_to_ask(permission: str, actor: Actor, thing: Thing, now: int) -> Permission:
     """The row, where the actor might do this once it is approved. Raises Refused as `require` does."""
-    if code := wanting(permission, actor, thing, now):
-        raise Refused(code, permission)
+    refused = wanting(permission, actor, thing, now)
+    if refused is not None:
+        raise refused
     return TABLE[permission]
 
 
-def wanting(permission: str, actor: Actor, thing: Thing, now: int) -> str:
-    """The code of what `require_to_ask` would refuse; "" where it would not. Raises Refused where somebody holds roles that exclude each other."""
+def wanting(permission: str, actor: Actor, thing: Thing, now: int) -> Refused | None:
+    """What `require_to_ask` would raise. Raises Refused itself where somebody holds roles that exclude each other."""
     row = TABLE.get(permission)
     if row is None:
-        return "no_such_permission"
+        return Refused("no_such_permission", permission)
     if row.whose is Whose.PUBLIC:
-        return ""
+        return None
     if actor.level is Level.NONE:
-        return "sign_in"
+        return Refused("sign_in", permission)
     if not actor.active:
-        return "account_not_active"
+        return Refused("account_not_active", permission)
     check_exclusive((grant.role for grant in actor.grants), permission)
     if actor.scopes is not None and not (row.by_token and permission in actor.scopes):
-        return "token_scope"
+        return Refused("token_scope", permission)
     # What cannot be reached does not exist, before anything is said about how to reach it.
     held = [grant for grant in actor.grants if grant.holds(now)]
     if row.whose is Whose.CENTRE:
         held = [grant for grant in held if reaches(grant, thing.centre)]
     if (row.whose is Whose.CENTRE and not held) or (row.whose is Whose.OWN and (actor.person is None or thing.owner != actor.person)):
-        return "not_found"
+        return Refused("not_found", permission)
     roles = {grant.role for grant in held if grant.role in row.roles}
     if not roles and Role.VISITOR not in row.roles:
-        return "not_your_role"
+        return Refused("not_your_role", permission)
     if actor.level < row.level:
-        return "step_up" if actor.level is Level.FULL else "second_factor_first"
+        return Refused("step_up" if actor.level is Level.FULL else "second_factor_first", permission)
     if actor.duty and not row.before_duties:
-        return actor.duty
+        return Refused(actor.duty, permission)
     # A role of PASSKEY_ROLES counts only in a login that showed a passkey; a machine's token shows none.
     if roles and roles <= PASSKEY_ROLES and not actor.passkey and actor.scopes is None and not row.before_duties:
-        return "passkey_first"
+        return Refused("passkey_first", permission)
     if row.passkey and not actor.passkey:
-        return "step_up_passkey"
-    return ""
+        return Refused("step_up_passkey", permission)
+    return None
 
 
 def reaches(grant: Grant, centre: CentreId | None) -> bool:

@@ -32,10 +32,10 @@ class TablePermissions:
         if permission == PUBLIC:
             return Access.YES
         try:
-            code = wanting(permission, viewer.actor, Thing(EVERYWHERE, viewer.actor.person), now)
-        except Refused as refused:  # roles that exclude each other
-            code = refused.code
-        return ACCESS.get(OF_REFUSALS.get(code, ""), Access.NO) if code else Access.YES
+            refused = wanting(permission, viewer.actor, Thing(EVERYWHERE, viewer.actor.person), now)
+        except Refused as exclusive:  # roles that exclude each other
+            refused = exclusive
+        return Access.YES if refused is None else ACCESS.get(OF_REFUSALS.get(refused.code, ""), Access.NO)
 
 
 class LoginViewers:
