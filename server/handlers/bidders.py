@@ -27,7 +27,14 @@ from server.services.bidders import Receipt
 MOST_BODY = bidder_sheet.MOST_BYTES + 200_000
 MOST_TEXT = 200_000
 # A list as base64. Its length is not in the pattern: a repetition that is counted costs the service megabytes.
-SealedText = Annotated[str, StringConstraints(min_length=4, max_length=4 * -(-bidders.MOST_SEALED // 3), pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+SealedText = Annotated[
+    str,
+    StringConstraints(
+        min_length=4,
+        max_length=4 * -(-bidders.MOST_SEALED // 3),
+        pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+    ),
+]
 IN_BROWSER = ("bidders_too_large", "bidders_empty", "bidder_without_name", "not_a_table", "too_many_columns", "unknown_encoding")
 SENDING = N_("Sealed here. It is being sent.")
 

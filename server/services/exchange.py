@@ -33,9 +33,12 @@ async def receive(desk: Desk, centre: CentreId, text: str, form: str, caller: Ca
     """Registers the project, and keeps each section for a clerk; one that is sent again takes the place of what was sent before. Draws that were asked for
     keep the request that they have.
 
-    Raises Refused: what `exchange.read` and `request_sections` refuse, not_found for another centre's project.
+    Raises Refused: what `exchange.read` and `request_sections` refuse, not_found for a centre that is not there and for another centre's project.
     """
     desk.require("exchange.send", caller, Thing(centre))
+    async with desk.store.reading() as tx:
+        if await tx.one("centre", id=centre) is None:
+            raise Refused("not_found", "centre")
     found = exchange.request_sections(exchange.read(text, form))
     number = found[0]["project"]["number"]
     tag, by = project_tag(number), caller.actor.person or "token"

@@ -37,7 +37,7 @@ KEEPER = (
     "tests/server/desk/test_people.py",
 )
 PLACES: dict[str, tuple[str, tuple[str, ...], Sequence[str]]] = {
-    **{f"server/services/{name}.py": ("ask", (), USE_CASES) for name in ("account", "approvals", "audit", "people", "sign_in", "tokens")},
+    **{f"server/services/{path.name}": ("ask", (), USE_CASES) for path in sorted((ROOT / "server/services").glob("*.py"))},
     "server/handlers/middleware.py": ("Stop", ("answer", "admit", "identify", "read_body"), WEB),
     "server/keeper/keeper.py": ("Refused", ("answer",), KEEPER),
     "server/keeper/fields.py": ("Refused", ("_may_open", "search_names"), KEEPER),
