@@ -23,7 +23,7 @@ import asyncpg
 
 from server.auth.passwords import Hasher
 from server.keeper import sealed
-from server.keeper.child import Child
+from server.keeper.child import Child, Drawer
 from server.keeper.client import Keeper
 from server.keeper.core import Core, Settings
 from server.keeper.database import DatabaseStore
@@ -127,7 +127,7 @@ async def whole(url: str, folder: Path, size: int) -> list[tuple[str, float]]:
     file = sealed.read_sealed(folder / "sealed")
     settings = Settings(folder / "sealed", Site("localhost", ("http://localhost",)), "bench/log", {}, insecure_demo=True)
     store = await DatabaseStore.open(url, now)
-    core = Core(settings, store, now, secrets.token_bytes, Child(), Child("server.drawer.tasks"), file, sealed.Shares(file), False)
+    core = Core(settings, store, now, secrets.token_bytes, Child(), Drawer(), file, sealed.Shares(file), False)
     keeper = KeeperProcess(core, time.monotonic)
     try:
         begun = time.perf_counter()

@@ -15,6 +15,7 @@ from server.keeper.work import MAX_TASK
 SECONDS = 60  # the longest task, a batch of 2,000 rows, takes less than one
 MAX_WAITING = 200
 _TASKS_EACH = 2_000
+_DRAWER = "server.drawer.tasks"
 
 
 class Child:
@@ -85,6 +86,27 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+LONG_TASKS = frozenset({"add_records", "feasible", "prepare", "seal_out", "tally"})  # seconds, with a large library
+
+
+class Drawer:
+    """The drawing's tasks (`server.drawer.tasks`) in two processes: those that read a whole library wait for each other, and a draw that goes on, or a page
+    that shows one, waits for none of them. What a draw keeps lies in its files, so that either process finds it.
+    """
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._long, self._short = Child(_DRAWER, seconds), Child(_DRAWER, seconds)
+
+    async def run(self, work: str, **task: Any) -> dict[str, Any]:
+        """See `Child.run`."""
+        return await (self._long if work in LONG_TASKS else self._short).run(work, **task)
+
+    async def close(self) -> None:
+        """End both."""
+        await self._long.close()
+        await self._short.close()
 
 
 def _secret(value: object) -> str:

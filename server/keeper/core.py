@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from drawing.canonical import dumps
 from drawing.errors import Refused
 from drawing.model import text
-from server.keeper.child import Child
+from server.keeper.child import Child, Drawer
 from server.keeper.keys import Chance
 from server.keeper.passkeys import Site
 from server.keeper.sealed import Opened, SealedRoot, Shares
@@ -102,7 +102,7 @@ class Core:
     clock: Clock
     chance: Chance
     child: Child
-    drawer: Child
+    drawer: Drawer
     file: SealedRoot
     shares: Shares
     shielded: bool

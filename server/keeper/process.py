@@ -27,7 +27,7 @@ from pathlib import Path
 
 from drawing.errors import Refused
 from server.keeper import sealed
-from server.keeper.child import Child
+from server.keeper.child import Child, Drawer
 from server.keeper.core import Clock, Core, Settings
 from server.keeper.database import DatabaseStore
 from server.keeper.frames import Request, answer_frames, read_frame, refusal_frame, request_of
@@ -209,9 +209,7 @@ async def serve(settings: Settings, place: Place, clock: Clock, stop: asyncio.Ev
     handed = activated_socket()
     made = handed or listening_socket(place.socket)  # first: two keepers over one store would each believe to be the only one
     store = await _open_store(place.store, clock)
-    core = Core(
-        settings, store, clock, secrets.token_bytes, Child(), Child("server.drawer.tasks", DRAWING_SECONDS), file, Shares(file), shielded
-    )
+    core = Core(settings, store, clock, secrets.token_bytes, Child(), Drawer(DRAWING_SECONDS), file, Shares(file), shielded)
     keeper = Keeper(core, time.monotonic)
     door = Door(keeper)
     try:

@@ -17,7 +17,7 @@ from server.keeper import keeper as keepers
 from server.keeper import store as stores
 from server.keeper import vault as vaults
 from server.keeper import verbs as v
-from server.keeper.child import Child
+from server.keeper.child import Child, Drawer
 from server.keeper.core import Core, Settings
 from server.keeper.frames import Request
 from server.keeper.passkeys import Site
@@ -70,7 +70,7 @@ class Day:
             lambda: int(time.time()) + self.ahead,
             secrets.token_bytes,
             Child(),
-            Child("server.drawer.tasks"),
+            Drawer(),
             file,
             sealed.Shares(file),
             True,

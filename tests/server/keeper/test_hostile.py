@@ -318,7 +318,7 @@ def test_a_second_keeper_over_one_store_accepts_nothing_twice_and_stops(tmp_path
 
     from server.keeper import people, sealed
     from server.keeper import verbs as v
-    from server.keeper.child import Child
+    from server.keeper.child import Child, Drawer
     from server.keeper.core import Core, Settings
     from server.keeper.keys import INTERNATIONAL, Keyring, Secret
     from server.keeper.passkeys import Site
@@ -337,7 +337,7 @@ def test_a_second_keeper_over_one_store_accepts_nothing_twice_and_stops(tmp_path
                 lambda: 1_000_000,
                 chance.token_bytes,
                 Child(),
-                Child("server.drawer.tasks"),
+                Drawer(),
                 file,
                 sealed.Shares(file),
                 True,

@@ -10,7 +10,7 @@ import pytest
 
 from drawing.errors import Refused
 from server.keeper import keys, rotation, sealed
-from server.keeper.child import Child
+from server.keeper.child import Child, Drawer
 from server.keeper.core import Core, Settings
 from server.keeper.keeper import Keeper
 from server.keeper.passkeys import Site
@@ -186,7 +186,7 @@ async def with_core(folder, work):
         lambda: int(time.time()),
         secrets.token_bytes,
         Child(),
-        Child("server.drawer.tasks"),
+        Drawer(),
         ceremony.file,
         sealed.Shares(ceremony.file),
         True,

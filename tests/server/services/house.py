@@ -14,7 +14,7 @@ from pathlib import Path
 
 from server.auth.passwords import Cost, Hasher
 from server.keeper import sealed
-from server.keeper.child import Child
+from server.keeper.child import Child, Drawer
 from server.keeper.client import Keeper
 from server.keeper.core import Core, Settings
 from server.keeper.database import DatabaseStore
@@ -72,7 +72,7 @@ class Service:
         file = sealed.read_sealed(self.folder / "sealed")
         settings = Settings(self.folder / "sealed", Site("localhost", ("http://localhost",)), "lotroom.example/log", {}, insecure_demo=True)
         store = await DatabaseStore.open(self.database.keeper, now)
-        core = Core(settings, store, now, secrets.token_bytes, Child(), Child("server.drawer.tasks"), file, sealed.Shares(file), False)
+        core = Core(settings, store, now, secrets.token_bytes, Child(), Drawer(), file, sealed.Shares(file), False)
         keeper = Inside(core, time.monotonic)
         try:
             await keeper.unseal(sealed.open_demo(file))
