@@ -98,6 +98,7 @@ async def prepared(hall: Bench, number: int, text: Callable[[int], str]) -> list
         draw = await draws.begin(hall.desk, CENTRE, text(n).encode(), hall.clerk())
         await hall.follow(draw)
         found.append(hall.following(draw, hall.tag))
+        await asyncio.sleep(0.5)  # the keeper begins two a second
     for each in found:
         for _ in range(PREPARED_SECONDS):
             state = await each.keeper.ask(AskDrawState(each.draw))

@@ -112,6 +112,7 @@ class Core:
     last_signed: int = 0
     preparing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     expected: dict[str, int] = field(default_factory=dict)  # records read so far of a draw that is being prepared
+    terms: dict[str, bytes] = field(default_factory=dict)  # of draws that are ready, those asked for last
     tallies: dict[tuple[str, ...], Tallying] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)  # centre -> the next one
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one library is in memory at a time

@@ -51,6 +51,7 @@ from server.keeper.vault import Kept
 log = logging.getLogger("lotroom.keeper")
 _PAGE = 2_000
 MOST_HOLDS = 100
+MOST_TERMS = 64  # draws whose terms are kept in memory
 DESTROYED = "destroyed"
 
 
@@ -174,10 +175,21 @@ async def prepare(core: Core, ask: DrawPrepare) -> DrawState:
 
 async def state(core: Core, ask: AskDrawState) -> DrawState:
     kept = (await draw_kept(core, ask.draw)).value
-    terms = await core.drawer.run("terms", **await files_of(core, ask.draw)) if kept.stage == "ready" else {"terms": ""}
+    terms = await _terms(core, ask.draw) if kept.stage == "ready" else b""
     running = ask.draw in core.preparing
     stage = kept.stage if running or kept.stage in ("ready", "failed") else "begun"
-    return DrawState(kept.done, kept.fault, stage, terms["terms"].encode(), core.expected.get(ask.draw, 0), kept.where)
+    return DrawState(kept.done, kept.fault, stage, terms, core.expected.get(ask.draw, 0), kept.where)
+
+
+async def _terms(core: Core, draw: str) -> bytes:
+    """Of a draw that is ready: they never change, and every page of it asks for them."""
+    found = core.terms.get(draw)
+    if found is None:
+        got = await core.drawer.run("terms", **await files_of(core, draw))
+        found = core.terms[draw] = got["terms"].encode()
+        while len(core.terms) > MOST_TERMS:
+            core.terms.pop(next(iter(core.terms)))
+    return found
 
 
 async def _prepare(core: Core, draw: str) -> None:
