@@ -90,8 +90,9 @@ class Errands:
         if state.stage == "failed":
             await self._note(draw, Stand("", 0), state.fault)
             return False
-        if state.stage != "ready":
+        if state.stage == "begun":
             await self.keeper.ask(DrawPrepare(draw))
+        if state.stage != "ready":
             raise Later(state.stage, PREPARE_SECONDS)
         return True
 

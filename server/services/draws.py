@@ -289,8 +289,9 @@ async def proceed(desk: Desk, draw: str, caller: Caller) -> Stand:
         if await later(tx, await tx.get("draw", draw)):
             raise Refused("draw_superseded", "draw")
     prepared = await desk.keeper.ask(AskDrawState(draw))
-    if prepared.stage != "ready":
+    if prepared.stage in ("begun", "failed"):
         await desk.keeper.ask(DrawPrepare(draw))
+    if prepared.stage != "ready":
         return Stand("preparing", 0)
     async with desk.store.reading() as tx:
         drafts = [each.type for each in await drawing.drafts_of(tx, draw)]
