@@ -42,7 +42,7 @@ from tests.server.service.machine import Service, free_port
 from tests.server.service.outside import Outside, contributed, signed
 
 RESULT_SECONDS, PAGE_MS, ANSWER_SECONDS, REPLACED_SECONDS = 120, 300, 60, 300
-WINDOW_MINUTES = 2
+WINDOW_MINUTES = 5
 PREPARED_SECONDS = 3_600
 DECLINE = 10  # every tenth
 SEATS = 39

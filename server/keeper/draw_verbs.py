@@ -498,7 +498,7 @@ DRAW_VERBS: Mapping[str, Verb] = {
     "draw_link": Verb(DrawLink, LinkState, Rate(100, 1_000), WEB),
     "draw_replies": Verb(AskReplies, Replies, Rate(50, 400), ALL),
     "draw_record": Verb(DrawRecord, RecordText, Rate(1, 20), WEB),
-    "draw_notices": Verb(DrawNotices, Notices, Rate(20, 400), _COURIER),
+    "draw_notices": Verb(DrawNotices, Notices, Rate(50, 1_000), _COURIER),
     "draw_box": Verb(DrawBox, Box, Rate(20, 200), WEB),
     "draw_bidders": Verb(DrawBidders, Received, Rate(2, 50), WEB),
     "draw_names": Verb(DrawNames, Names, Rate(2, 50), WEB),
