@@ -19,8 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ROOT / "server" / "services"
 VARIABLE = "WITHOUT_CHECK"
-ASKS = ("desk.require", "desk.require_to_ask", "require", "require_to_ask", "permissions.require", "permissions.require_to_ask")
+ASKS = (
+    "desk.require",
+    "desk.require_to_ask",
+    "parts.require",
+    "require",
+    "require_to_ask",
+    "permissions.require",
+    "permissions.require_to_ask",
+)
 # module -> (what stands for a check: a call that asks, or a raise; functions that hold checks, all where none is named; the tests that judge)
 USE_CASES = (
     "tests/server/desk/test_services.py", "tests/server/desk/test_foreign.py", "tests/server/desk/test_people.py",
@@ -37,7 +46,11 @@ KEEPER = (
     "tests/server/desk/test_people.py",
 )
 PLACES: dict[str, tuple[str, tuple[str, ...], Sequence[str]]] = {
-    **{f"server/services/{path.name}": ("ask", (), USE_CASES) for path in sorted((ROOT / "server/services").glob("*.py"))},
+    **{
+        f"server/services/{path.name}": ("ask", (), USE_CASES)
+        for path in sorted(SERVICES.glob("*.py"))
+        if "require" in path.read_text("utf-8")
+    },
     "server/handlers/middleware.py": ("Stop", ("answer", "admit", "identify", "read_body"), WEB),
     "server/keeper/keeper.py": ("Refused", ("answer",), KEEPER),
     "server/keeper/fields.py": ("Refused", ("_may_open", "search_names"), KEEPER),
@@ -69,6 +82,8 @@ EXPLAINED: dict[str, str] = {
         "the result is missing then, and the process around it answers keeper_failed"
     ),
     "server/services/account.py invited: desk.require('ticket.redeem', caller)": "public: the ticket is the right",
+    "server/services/single_sign_on.py begin: desk.require('login.begin', caller)": "public",
+    "server/services/single_sign_on.py finish: desk.require('login.begin', caller)": "public",
     "server/services/account.py begin_invited: desk.require('ticket.redeem', caller)": "public",
     "server/services/account.py end_invited: desk.require('ticket.redeem', caller)": "public",
 }
