@@ -48,7 +48,7 @@ KEEPER = (
 PLACES: dict[str, tuple[str, tuple[str, ...], Sequence[str]]] = {
     **{
         f"server/services/{path.name}": ("ask", (), USE_CASES)
-        for path in sorted(SERVICES.glob("*.py"))
+        for path in sorted(SERVICES.glob("[a-z]*.py"))
         if "require" in path.read_text("utf-8")
     },
     "server/handlers/middleware.py": ("Stop", ("answer", "admit", "identify", "read_body"), WEB),
