@@ -35,7 +35,7 @@ MODES = {
     "wrong": N_("refuses every number"),
 }
 ANSWERS = {"1": "accepted", "2": "left"}
-MOST_KEPT = 2_000
+MOST_KEPT = 5_000
 SLOW_SECONDS = 12.0  # longer than the courier waits
 CALLBACK_SECONDS = 5.0
 
